@@ -1,0 +1,285 @@
+"""The words of the kit: outcomes, windows, references, findings, and the errors that a person reads.
+
+What comes in as text becomes one of these types once, at the edge; inside, nobody checks again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum, StrEnum
+from typing import Any
+
+
+class ExitCode(IntEnum):
+    """The documented contract of every command; nothing else is ever returned."""
+
+    DONE = 0
+    BAD_FINDING = 1
+    BAD_INPUT = 2
+    INCOMPLETE = 3
+    REFUSED = 4
+    NOTEBOOK_FAILED = 5
+
+
+class KotaciError(Exception):
+    """What went wrong, in one line for a person: the value, what is wrong with it, what to try."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, value: object, problem: str, hint: str) -> None:
+        self.value, self.problem, self.hint = value, problem, hint
+        shown = " ".join(str(value).split())
+        super().__init__(f"{shown[:200]}: {problem}; {hint}")
+
+
+class BadInput(KotaciError):
+    """A word, file or option that cannot be used; nothing was changed."""
+
+
+class Incomplete(KotaciError):
+    """Stopped early with everything so far kept; running the command again goes on."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class Outcome(StrEnum):
+    """How a run, job or step ended: GitHub's conclusions, and `unknown` for words it may add tomorrow."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    NEUTRAL = "neutral"
+    TIMED_OUT = "timed_out"
+    ACTION_REQUIRED = "action_required"
+    STALE = "stale"
+    STARTUP_FAILURE = "startup_failure"
+    RUNNING = "running"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def of(cls, *, conclusion: str | None, status: str | None = "completed") -> Outcome:
+        """Return the outcome of a payload's `conclusion` and `status`; a word not listed is `unknown`."""
+        if conclusion is None:
+            return cls.RUNNING if status not in {None, "completed"} else cls.UNKNOWN
+        try:
+            return cls(conclusion)
+        except ValueError:
+            return cls.UNKNOWN
+
+
+BAD_OUTCOMES = frozenset({Outcome.FAILURE, Outcome.TIMED_OUT, Outcome.STARTUP_FAILURE})
+"""Outcomes that count as failed; `cancelled` is a third thing, neither failed nor passed."""
+
+DECIDED_OUTCOMES = BAD_OUTCOMES | {Outcome.SUCCESS}
+"""Outcomes that belong in the denominator of a failure rate: those that passed or failed."""
+
+
+@dataclass(frozen=True, order=True)
+class Repo:
+    """A repository on GitHub, as `owner/name`."""
+
+    owner: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Repo:
+        """Read `owner/name` or a GitHub URL of a repository. Raises BadInput."""
+        words = re.fullmatch(
+            r"(?:https?://[^/\s]+/|git@[^:\s]+:)?([A-Za-z0-9][A-Za-z0-9-]{0,99})/([A-Za-z0-9._-]{1,100}?)(?:\.git)?/?",
+            text.strip(),
+        )
+        if words is None or words[2] in {".", ".."}:
+            raise BadInput(text, "is not a repository", "write it as owner/name")
+        return cls(owner=words[1], name=words[2])
+
+    def __str__(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+_RUN = re.compile(
+    r"(?:https?://\S+/actions/runs/)?([0-9]{1,18})(?:/(?:attempts/)?([0-9]{1,4}))?(?:/job/[0-9]+)?/?(?:[?#]\S*)?"
+)
+
+
+@dataclass(frozen=True, order=True)
+class RunRef:
+    """One attempt of one run. A re-run is another attempt of the same run id, never the same thing."""
+
+    run_id: int
+    attempt: int
+
+    @classmethod
+    def parse(cls, text: str) -> RunRef:
+        """Read a run id (`123`), `123/2` with an attempt, or the URL of a run or of a job in it. Raises BadInput."""
+        words = _RUN.fullmatch(text.strip())
+        if words is None or int(words[1]) == 0 or words[2] == "0":
+            raise BadInput(text, "is not a run", "give the number at the end of the run's address, or RUN/ATTEMPT")
+        return cls(run_id=int(words[1]), attempt=int(words[2] or 1))
+
+
+_DURATION = re.compile(r"(\d{1,5})\s*(h|d|w|hours?|days?|weeks?)")
+_UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+
+
+def parse_moment(text: str) -> datetime:
+    """Read an ISO date or date-time; without a zone it is UTC. Raises BadInput."""
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        raise BadInput(text, "is not a date", "write 2026-11-22, 2026-11-22T18:40Z, or a length such as 30d") from None
+
+
+def parse_duration(text: str) -> timedelta | None:
+    """Read `12h`, `30d` or `4w`; None where the text is not of that form."""
+    words = _DURATION.fullmatch(text.strip().lower())
+    return None if words is None else int(words[1]) * _UNITS[words[2][0]]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A half-open span of time, UTC: `since` is in it, `until` is not. None means open on that side."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @classmethod
+    def parse(cls, *, since: str = "", until: str = "", as_of: datetime | None = None) -> Window:
+        """Read two words of a person: dates, moments, or for `since` a length back from `until` or `as_of`.
+
+        `all` as `since` opens that side. A date as `until` means the end of that day. Raises BadInput, also where
+        the window would be empty.
+        """
+        try:
+            end = parse_moment(until) if until.strip() else None
+            if end is not None and len(until.strip()) <= len("2026-11-22"):
+                end += timedelta(days=1)
+            start: datetime | None = None
+            if since.strip() not in {"", "all"}:
+                length = parse_duration(since)
+                anchor = end or as_of
+                if length is None:
+                    start = parse_moment(since)
+                elif anchor is not None:
+                    start = anchor - length
+        except OverflowError:
+            raise BadInput(f"{since} .. {until}", "leaves the calendar", "use years from 1 to 9998") from None
+        if start is not None and end is not None and start >= end:
+            raise BadInput(f"{since} .. {until}", "is an empty window", "put the earlier date first")
+        return cls(since=start, until=end)
+
+    def __contains__(self, moment: datetime) -> bool:
+        return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
+
+
+class Severity(IntEnum):
+    """How urgent a finding is, apart from how certain it is."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @classmethod
+    def parse(cls, text: str) -> Severity:
+        """Read `low`, `medium` or `high`. Raises BadInput."""
+        try:
+            return cls[text.strip().upper()]
+        except KeyError:
+            raise BadInput(text, "is not a severity", "use low, medium or high") from None
+
+
+class Certainty(StrEnum):
+    """How sure a verdict is; by n where it rests on counting (30 and more: high, 10 and more: medium)."""
+
+    PROVED = "proved"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+    @classmethod
+    def of_n(cls, n: int) -> Certainty:
+        """Return the word for a count of independent observations (bands as in ciburn)."""
+        return cls.HIGH if n >= 30 else cls.MEDIUM if n >= 10 else cls.LOW
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a finding costs over the window; `basis` says how it is known."""
+
+    minutes: float | None = None
+    money_usd: float | None = None
+    people_minutes: float | None = None
+    basis: str = "none"
+    """measured, replayed, estimated or none"""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Evidence: a text and where it leads; an empty url where the thing has no address (imported logs)."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One claim with its evidence: the record of every notebook, the audit, the terminal and the plan."""
+
+    id: str
+    kind: str
+    subject: str
+    claim: str
+    verdict: str
+    certainty: Certainty
+    severity: Severity
+    n: int
+    method: str
+    remedy: str = ""
+    price: Price = field(default_factory=Price)
+    evidence: Sequence[Link] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values; severity and certainty as words."""
+        return {
+            **asdict(self),
+            "severity": self.severity.name.lower(),
+            "certainty": str(self.certainty),
+            "evidence": [asdict(link) for link in self.evidence],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Finding:
+        """Return the finding that `to_json` wrote."""
+        return cls(
+            **{
+                **data,
+                "severity": Severity.parse(data["severity"]),
+                "certainty": Certainty(data["certainty"]),
+                "price": Price(**data["price"]),
+                "evidence": tuple(Link(**link) for link in data["evidence"]),
+            }
+        )
+
+
+SERVER_URL = "https://github.com"
+
+
+def run_url(repo: str, run_id: int, attempt: int = 1) -> str:
+    """Return the address of a run; empty for a source id, which has none."""
+    if run_id < 0:
+        return ""
+    return f"{SERVER_URL}/{repo}/actions/runs/{run_id}" + (f"/attempts/{attempt}" if attempt > 1 else "")
+
+
+def job_url(repo: str, run_id: int, job_id: int) -> str:
+    """Return the address of a job; empty for source ids."""
+    return f"{SERVER_URL}/{repo}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
+
+
+def commit_url(repo: str, sha: str) -> str:
+    """Return the address of a commit; empty where the commit is not known."""
+    return f"{SERVER_URL}/{repo}/commit/{sha}" if sha else ""
