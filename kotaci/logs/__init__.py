@@ -1,0 +1,1 @@
+"""A job's log, text in, structure out; nothing here reads a disk, a network or a clock."""

@@ -1,0 +1,143 @@
+"""GitHub's log format in all its shapes: bytes to text, text to lines, groups and steps.
+
+Lines keep the number they have in the stored log, from 1. A line without a time stamp (the continuation of a
+multi-line `with:` value) belongs to the line before it and is never dropped.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_DATE = (
+    r"20(?:[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    r"|(?:[02468][048]|[13579][26])-02-29)"
+)
+"""A day that exists: what a log prints must never be a date that nobody can read."""
+STAMP = re.compile(rf"(?:\ufeff|´╗┐)?({_DATE}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{7}}Z) ?")
+"""The time stamp of a line, after a BOM, or what is left of one where a console took it for code page 850."""
+_FIRST_STAMP = re.compile(rf"^{STAMP.pattern}", re.MULTILINE)
+_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+_MARK = re.compile(r"##\[([a-z-]{1,20})[^\]\n]{0,200}\]")
+_STEP_START = re.compile(r"##\[group\]Run |Post job cleanup\.$|Cleaning up orphan processes$")
+
+MAX_LINE_CHARS = 4_000
+"""Longest part of a line that a pattern is tried on; real lines of 429,056 characters were met."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its number in the stored log, time stamp (empty: none), text without colours, and marker.
+
+    `mark` is the word of a leading `##[word]`, which `text` then lacks; `is_echo` tells the runner's own print of
+    a script and its settings (the group that begins with `Run`), which says nothing about what happened.
+    """
+
+    number: int
+    at: str
+    text: str
+    mark: str = ""
+    is_echo: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of lines under one name: a step, or a part of one where only its markers tell."""
+
+    name: str
+    first_line: int
+    last_line: int
+
+
+def decode(body: bytes) -> bytes:
+    """Return the same text as UTF-8 where it came as UTF-16 (PowerShell's `>`); everything else as it is."""
+    for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+        if body.startswith(mark):
+            return body.decode(encoding, "replace").encode()
+    return body
+
+
+def saved_error(body: bytes) -> str:
+    """Return the message of a GitHub error that was saved in place of a log, or an empty string."""
+    head = body.lstrip(codecs.BOM_UTF8).lstrip()[:4096]
+    if head.startswith(b"{"):
+        try:
+            data = json.loads(body.lstrip(codecs.BOM_UTF8))
+        except (ValueError, RecursionError):
+            return ""
+        is_error = isinstance(data, dict) and "message" in data and ("status" in data or "documentation_url" in data)
+        return f"{data['message']} ({data.get('status', 'no status')})" if is_error else ""
+    if re.match(rb"<(?:!doctype html|html)", head, re.IGNORECASE):
+        return "an HTML page"
+    return "an XML error of the log host" if re.match(rb"<\?xml[^>]*>\s*<Error>", head) else ""
+
+
+def without_colours(text: str) -> str:
+    """Return the text without ANSI escapes."""
+    return _ANSI.sub("", text) if "\x1b" in text else text
+
+
+def split_lines(text: str) -> list[str]:
+    r"""Return the lines; only LF and CRLF end one, so that numbers agree with every editor and with `\n`."""
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    return [line.removesuffix("\r") for line in lines]
+
+
+def parse_lines(text: str) -> Iterator[Line]:
+    """Yield every line of a job's log."""
+    is_echo = False
+    for number, raw in enumerate(split_lines(text), start=1):
+        stamp = STAMP.match(raw)
+        rest = raw[stamp.end() :] if stamp else raw.removeprefix("\ufeff")
+        shown = without_colours(rest)
+        mark = _MARK.match(shown)
+        word = mark[1] if mark else ""
+        if mark:
+            shown = shown[mark.end() :]
+        if word == "group":
+            is_echo = shown.startswith("Run ")
+        yield Line(number, stamp[1] if stamp else "", shown, word, is_echo)
+        if word == "endgroup":
+            is_echo = False
+
+
+def first_stamp(text: str) -> str:
+    """Return the first time stamp of the text that begins a line, or an empty string."""
+    found = _FIRST_STAMP.search(text, 0, 20_000)
+    return found[1] if found else ""
+
+
+def last_stamp(text: str) -> str:
+    """Return the last time stamp of the text that begins a line, or an empty string."""
+    end = len(text)
+    while end > 0:
+        start = text.rfind("\n", 0, end) + 1
+        if found := STAMP.match(text, start):
+            return found[1]
+        end = start - 1
+    return ""
+
+
+def parse_spans(text: str) -> list[Span]:
+    """Return the parts of a whole job's log by its markers alone: set-up, one part per `Run` group, post steps.
+
+    A composite action prints a group for each of its own steps, so parts are not steps; where the jobs API or
+    step files tell the steps, use those.
+    """
+    starts = [(1, "Set up job")]
+    for number, raw in enumerate(split_lines(text), start=1):
+        if "Run " not in raw and not raw.endswith(("cleanup.", "processes")):
+            continue
+        stamp = STAMP.match(raw)
+        shown = without_colours(raw[stamp.end() :] if stamp else raw)
+        if found := _STEP_START.match(shown):
+            name = shown[len("##[group]") :] if found[0].startswith("##") else found[0].removesuffix(".")
+            starts.append((number, "Complete job" if name.startswith("Cleaning") else name[:200]))
+    n_lines = len(split_lines(text))
+    ends = [number - 1 for number, _ in starts[1:]] + [n_lines]
+    return [Span(name, first, last) for (first, name), last in zip(starts, ends, strict=True) if last >= first]
