@@ -1,0 +1,1 @@
+"""Tests of the readers of what people already have: zips, saved output, trees, clones."""
