@@ -1,0 +1,235 @@
+"""Store to Parquet: month by month, only what changed, flipped at once.
+
+Within a month, attempts whose content and extractors are unchanged keep their rows; attempts whose logs were
+pruned keep theirs whatever the extractors' version, since they could not be drawn again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from kotaci.facts.files import (
+    Manifest,
+    Part,
+    read_manifest,
+    read_table,
+    remove_strays,
+    write_manifest,
+    write_table,
+)
+from kotaci.facts.repository import REPOSITORY_TABLES, Workflows, to_table_rows
+from kotaci.facts.rows import ATTEMPT_TABLES, Attempt, Rows, to_rows
+from kotaci.store import LogState, Store
+from kotaci.tables import TABLES, Column, Table
+
+log = logging.getLogger(__name__)
+
+_SOURCES = Table(
+    "_sources",
+    "what each attempt's rows were drawn from",
+    ("repo", "run_id", "attempt"),
+    tuple(
+        Column(name, kind, "")
+        for name, kind in (("repo", "text"), ("run_id", "int"), ("attempt", "int"), ("digest", "text"))
+    ),
+)
+"""Kept beside the tables: tells which attempts of a month are unchanged."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did: months and tables made anew, attempts read again, attempts whose rows were kept."""
+
+    n_parts: int
+    n_attempts_read: int
+    n_attempts_kept: int
+
+
+def facts_folder(store: Store) -> Path:
+    """Return where the tables of this store lie."""
+    return store.path / "facts"
+
+
+def build_facts(store: Store, *, on_progress: Callable[[str, int, int], None] | None = None) -> Built:
+    """Bring the tables up to date with the store. `on_progress` is told (repo, parts done, parts in all).
+
+    Safe to kill at any moment and to run beside readers; a second builder waits for the first.
+    """
+    folder = facts_folder(store)
+    n_parts = n_read = n_kept = 0
+    with store.lock("facts"):
+        old = read_manifest(folder)
+        new = Manifest()
+        for repo in store.repos():
+            parts = new.repos.setdefault(repo, {})
+            months = store.months(repo, ["run"])
+            workflows = Workflows(store, repo)
+            for place, month in enumerate(months):
+                digests = store.attempt_digests(repo, month)
+                made_from = _month_digest(digests)
+                before = old.repos.get(repo, {}).get(month)
+                if before is not None and before.made_from == made_from:
+                    parts[month] = before
+                else:
+                    reader = _AttemptReader(store, repo, workflows)
+                    parts[month], n_new, n_same = _build_month(reader, folder, month, digests, before)
+                    n_parts, n_read, n_kept = n_parts + 1, n_read + n_new, n_kept + n_same
+                if on_progress is not None:
+                    on_progress(repo, place + 1, len(months))
+            for table, (version, kinds) in REPOSITORY_TABLES.items():
+                made_from = f"{version} {store.kind_digest(repo, kinds)}"
+                before = old.repos.get(repo, {}).get(table)
+                if before is not None and before.made_from == made_from:
+                    parts[table] = before
+                    continue
+                contract = TABLES[table]
+                frame = contract.check(contract.to_frame(to_table_rows(store, repo, table)))
+                parts[table] = Part(made_from, {table: write_table(folder, contract, frame, repo=repo, part="all")})
+                n_parts += 1
+        if new != old:
+            write_manifest(folder, new)
+        remove_strays(folder, new)
+    log.info("facts built", extra={"parts": n_parts, "attempts_read": n_read, "attempts_kept": n_kept})
+    return Built(n_parts, n_read, n_kept)
+
+
+def _build_month(
+    reader: _AttemptReader,
+    folder: Path,
+    month: str,
+    digests: Mapping[tuple[int, int], tuple[str, bool]],
+    before: Part | None,
+) -> tuple[Part, int, int]:
+    repo = reader.repo
+    old = {} if before is None else _as_known_now(_read_kept(folder, repo, digests, before), reader, digests)
+    kept = set(zip(old["_sources"]["run_id"], old["_sources"]["attempt"], strict=True)) if old else set()
+    rows: Rows = {name: [] for name in ATTEMPT_TABLES}
+    sources = [
+        (repo, run_id, attempt, _with_versions(digest))
+        for (run_id, attempt), (digest, _) in digests.items()
+        if (run_id, attempt) not in kept
+    ]
+    for _, run_id, attempt, _ in sources:
+        for name, new in to_rows(reader.read(run_id, attempt)).items():
+            rows[name].extend(new)
+    files = {}
+    for name, table in _part_tables().items():
+        new = sources if name == "_sources" else rows[name]
+        drawn = [_with_lengths(table.to_frame(new))] if new else []
+        parts = [*([old[name]] if name in old and len(old[name]) else []), *drawn]
+        frame = _sorted(pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]) if parts else _empty(name)
+        files[name] = write_table(folder, table, table.check(frame), repo=repo, part=month)
+    return Part(_month_digest(digests), files), len(sources), len(kept)
+
+
+def _part_tables() -> dict[str, Table]:
+    return {"_sources": _SOURCES, **{name: TABLES[name] for name in ATTEMPT_TABLES}}
+
+
+@cache
+def _empty(name: str) -> pd.DataFrame:
+    return _part_tables()[name].to_frame([])
+
+
+def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
+    order = [column for column in ("run_id", "attempt", "job_id", "step_number") if column in frame]
+    return frame.sort_values(order, kind="stable", ignore_index=True)
+
+
+def _read_kept(
+    folder: Path, repo: str, digests: Mapping[tuple[int, int], tuple[str, bool]], before: Part
+) -> dict[str, pd.DataFrame]:
+    """Return the month's present rows of attempts that need not, or can no longer, be drawn again."""
+    tables = _part_tables()
+    frames = {
+        name: read_table(folder, table, [before.files[name]] if name in before.files else [], repo=repo)
+        for name, table in tables.items()
+    }
+    sources = frames["_sources"]
+    is_kept = [
+        digests.get(key, ("", False))[1] or _with_versions(digests.get(key, ("", False))[0]) == digest
+        for key, digest in zip(zip(sources["run_id"], sources["attempt"], strict=True), sources["digest"], strict=True)
+    ]
+    keys = pd.MultiIndex.from_frame(sources.loc[is_kept, ["run_id", "attempt"]])
+    return {
+        name: frame[pd.MultiIndex.from_frame(frame[["run_id", "attempt"]]).isin(keys)].reset_index(drop=True)
+        for name, frame in frames.items()
+    }
+
+
+def _as_known_now(
+    kept: dict[str, pd.DataFrame], reader: _AttemptReader, digests: Mapping[tuple[int, int], tuple[str, bool]]
+) -> dict[str, pd.DataFrame]:
+    """Return the rows with what changes around an attempt that is not drawn again: later attempts, pruned logs."""
+    runs, jobs = kept["runs"], kept["jobs"]
+    is_last = [reader.is_last(*key) for key in zip(runs["run_id"], runs["attempt"], strict=True)]
+    held = {key: reader.log_rows(*key) for key, (_, is_pruned) in digests.items() if is_pruned}
+    states = [
+        held.get((run_id, attempt), {}).get(job_id, (state, 0))[0]
+        for run_id, attempt, job_id, state in zip(
+            jobs["run_id"], jobs["attempt"], jobs["job_id"], jobs["log_state"], strict=True
+        )
+    ]
+    return {
+        **kept,
+        "runs": runs.assign(is_last_attempt=pd.Series(is_last, dtype=runs["is_last_attempt"].dtype)),
+        "jobs": jobs.assign(log_state=pd.Series(states, dtype=jobs["log_state"].dtype)),
+    }
+
+
+def _with_lengths(frame: pd.DataFrame) -> pd.DataFrame:
+    """Fill `wall_s` where a table has a start and an end."""
+    if {"started_at", "ended_at", "wall_s"} <= set(frame.columns):
+        length = (frame["ended_at"] - frame["started_at"]).dt.total_seconds()
+        frame = frame.assign(wall_s=length.where(length >= 0).astype("Float64"))
+    return frame
+
+
+def _with_versions(digest: str) -> str:
+    versions = " ".join(f"{name}={version}" for name, version in ATTEMPT_TABLES.items())
+    return hashlib.blake2b(f"{versions} {digest}".encode(), digest_size=16).hexdigest()
+
+
+def _month_digest(digests: Mapping[tuple[int, int], tuple[str, bool]]) -> str:
+    lines = (f"{run_id}/{attempt} {digest}" for (run_id, attempt), (digest, _) in sorted(digests.items()))
+    return _with_versions("\n".join(lines))
+
+
+class _AttemptReader:
+    """Reads attempts of one repository out of the store.
+
+    Made after the digests of what it reads: rows newer than their digest are drawn again, older ones never would be.
+    """
+
+    def __init__(self, store: Store, repo: str, workflows: Workflows) -> None:
+        self.repo, self._store, self._workflows = repo, store, workflows
+        self._last = store.last_attempts(repo)
+
+    def is_last(self, run_id: int, attempt: int) -> bool:
+        return self._last.get(run_id, attempt) == attempt
+
+    def log_rows(self, run_id: int, attempt: int) -> dict[int, tuple[LogState, int]]:
+        return self._store.log_rows(self.repo, run_id, attempt)
+
+    def read(self, run_id: int, attempt: int) -> Attempt:
+        payloads = self._store.attempt_payloads(self.repo, run_id, attempt)
+        source, run = next((source, body) for kind, _, source, body in payloads if kind == "run")
+        workflow = (run.get("path") or "").partition("@")[0]
+        return Attempt(
+            repo=self.repo,
+            run=run,
+            source=source,
+            jobs=[body for kind, _, _, body in payloads if kind == "job"],
+            annotations={int(key.rpartition("/")[2]): body for kind, key, _, body in payloads if kind == "annotations"},
+            logs=self.log_rows(run_id, attempt),
+            log=lambda job_id: self._store.log(self.repo, run_id, attempt, job_id),
+            is_last=self.is_last(run_id, attempt),
+            declared=self._workflows.declared(head_sha=run.get("head_sha") or "", workflow=workflow),
+        )

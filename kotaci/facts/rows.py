@@ -1,0 +1,366 @@
+"""One attempt's payloads and logs to rows of the tables, in the column order of their contracts.
+
+What GitHub says decides; where it says nothing (imported logs), times, outcome and steps are read off the log and
+marked so (`outcome_source`, `step_source`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from kotaci.logs.failure import Ending, excerpt, parse_ending, span_of
+from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
+from kotaci.logs.setup import Queueing, SetupItem, parse_queueing, parse_setup
+from kotaci.model import BAD_OUTCOMES, Outcome
+from kotaci.tables import TABLES
+from kotaci.workflows import ShownJob, leg_of
+
+ATTEMPT_TABLES = {
+    "runs": 1,
+    "jobs": 1,
+    "steps": 1,
+    "setups": 1,
+    "tests": 1,
+    "rosters": 1,
+    "failures": 1,
+    "cache_events": 1,
+    "annotations": 1,
+    "units": 1,
+}
+"""Tables drawn from attempts, with the version of their extractor: raise it when its rows would come out otherwise."""
+
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+_BREAKS = BAD_OUTCOMES | {Outcome.CANCELLED}
+"""Outcomes of a needed job that make what waits for it fail or be skipped."""
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the workflow file at the run's commit says: jobs as they are shown, the keys each waits for, and which
+    keys may fail without breaking what waits for them."""
+
+    jobs: Sequence[ShownJob] = ()
+    needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    allowed_to_fail: frozenset[str] = frozenset()
+
+    def key_of(self, shown_name: str) -> str:
+        """Return the key of a job in the file; a job of a reusable workflow has its caller's; empty if unknown."""
+        base, _ = leg_of(shown_name, declared=self.jobs)
+        found = (job for job in self.jobs if shown_name == job.shown or (job.base and base == job.base))
+        return next((job.job_key.partition(" / ")[0] for job in found), "")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """All that the store holds of one attempt; `log` returns a job's text or None."""
+
+    repo: str
+    run: Mapping[str, Any]
+    source: str
+    jobs: Sequence[Mapping[str, Any]]
+    annotations: Mapping[int, Sequence[Mapping[str, Any]]]
+    logs: Mapping[int, tuple[str, int]]
+    log: Callable[[int], str | None]
+    is_last: bool
+    declared: Declared = Declared()
+
+
+@dataclass
+class _Job:
+    """A job's payload joined with what its log tells."""
+
+    payload: Mapping[str, Any]
+    text: str | None
+    outcome: Outcome
+    outcome_source: str
+    ending: Ending
+    created_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None
+    runner: str
+    labels: str
+    steps: list[_Step]
+    setups: Sequence[SetupItem]
+    span: Span | None = None
+
+    @property
+    def failed_step(self) -> str:
+        bad = next((step.name for step in self.steps if step.outcome in BAD_OUTCOMES), "")
+        if not bad and self.outcome == Outcome.CANCELLED:
+            bad = next((step.name for step in self.steps if step.outcome == Outcome.CANCELLED), "")
+        return bad
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    number: int
+    name: str
+    outcome: Outcome
+    started_at: datetime | None
+    ended_at: datetime | None
+    first_line: int | None
+    last_line: int | None
+    source: str
+
+
+def to_rows(attempt: Attempt) -> Rows:
+    """Return the attempt's rows of every table of ATTEMPT_TABLES."""
+    rows: Rows = {name: [] for name in ATTEMPT_TABLES}
+    run_id, number = int(attempt.run["id"]), int(attempt.run.get("run_attempt") or 1)
+    key = (attempt.repo, run_id, number)
+    jobs = [_read_job(attempt, payload) for payload in attempt.jobs]
+    workflow = attempt.run.get("path") or attempt.run.get("name") or "unknown"
+    workflow = workflow.partition("@")[0]
+    ends = _ends_by_key(attempt, jobs)
+    broken = {attempt.declared.key_of(job.payload.get("name") or "") for job in jobs if job.outcome in _BREAKS}
+    broken -= {"", *attempt.declared.allowed_to_fail}
+    for job in jobs:
+        job_id = int(job.payload["id"])
+        job_key = (*key, job_id)
+        rows["jobs"].append(_job_row(attempt, job, job_key, workflow, ends, broken))
+        rows["steps"].extend(
+            (*job_key, s.number, s.name, s.outcome, s.started_at, s.ended_at, None, s.first_line, s.last_line, s.source)
+            for s in job.steps
+        )
+        rows["setups"].extend((*job_key, item.item, item.name, item.version) for item in job.setups)
+        if job.outcome in _BREAKS and job.text is not None:
+            rows["failures"].append(_failure_row(job, job_key))
+        rows["annotations"].extend(
+            (*job_key, a.get("annotation_level"), a.get("title"), a.get("message"), a.get("path"), a.get("start_line"))
+            for a in attempt.annotations.get(job_id, ())
+        )
+    rows["runs"].append(_run_row(attempt, jobs, key, workflow))
+    return rows
+
+
+def _read_job(attempt: Attempt, payload: Mapping[str, Any]) -> _Job:
+    text = attempt.log(int(payload["id"]))
+    ending = parse_ending(text) if text is not None else Ending(Outcome.UNKNOWN)
+    told = payload.get("conclusion") is not None or payload.get("status") != "completed"
+    if told:
+        outcome = Outcome.of(conclusion=payload.get("conclusion"), status=payload.get("status"))
+    elif payload.get("is_partial") and ending.outcome == Outcome.SUCCESS:
+        outcome = Outcome.UNKNOWN
+    else:
+        outcome = ending.outcome
+    queueing = parse_queueing(payload.get("system") or text or "") if not told else Queueing()
+    job = _Job(
+        payload=payload,
+        text=text,
+        outcome=outcome,
+        outcome_source="api" if told else "log",
+        ending=ending,
+        created_at=to_moment(payload.get("created_at") or queueing.queued_at),
+        started_at=to_moment(payload.get("started_at") or _started(payload, queueing, text)),
+        ended_at=to_moment(payload.get("completed_at") or (last_stamp(text) if text else None)),
+        runner=payload.get("runner_name") or queueing.runner,
+        labels=" ".join(payload.get("labels") or []) or queueing.labels,
+        steps=[],
+        setups=parse_setup(text) if text is not None else [],
+    )
+    job.steps = _read_steps(job)
+    if text is not None and ending.error_line is not None:
+        spans = [
+            Span(s.name, s.first_line, s.last_line)
+            for s in job.steps
+            if s.first_line is not None and s.last_line is not None
+        ]
+        job.span = span_of(ending.error_line, spans or parse_spans(text))
+    return job
+
+
+def _started(payload: Mapping[str, Any], queueing: Queueing, text: str | None) -> str | None:
+    """A log that opens with the queueing lines (2021-10 to 2024-11) starts when the runner took the job."""
+    if queueing.taken_at and not payload.get("system"):
+        return queueing.taken_at
+    return first_stamp(text) if text else None
+
+
+def _read_steps(job: _Job) -> list[_Step]:
+    told = job.payload.get("steps") or []
+    if told and "n_lines" not in told[0]:
+        return [
+            _Step(
+                int(step["number"]),
+                step.get("name") or "",
+                Outcome.of(conclusion=step.get("conclusion"), status=step.get("status")),
+                to_moment(step.get("started_at")),
+                to_moment(step.get("completed_at")),
+                None,
+                None,
+                "api",
+            )
+            for step in told
+        ]
+    if job.text is None:
+        return []
+    spans: list[tuple[int, Span]] = []
+    if told:
+        first = 1
+        for step in told:
+            spans.append((int(step["number"]), Span(step["name"], first, first + step["n_lines"] - 1)))
+            first += step["n_lines"]
+    else:
+        spans = list(enumerate(parse_spans(job.text), start=1))
+    lines, source = split_lines(job.text), "files" if told else "log"
+    return [
+        _Step(
+            number,
+            span.name,
+            _step_outcome(span, job),
+            _stamp(lines, range(span.first_line - 1, span.last_line)),
+            _stamp(lines, range(span.last_line - 1, span.first_line - 2, -1)),
+            span.first_line,
+            span.last_line,
+            source,
+        )
+        for number, span in spans
+        if span.last_line >= span.first_line
+    ]
+
+
+def _step_outcome(span: Span, job: _Job) -> Outcome:
+    """Before the error: passed. The step with the error: as the job. After it, one cannot tell."""
+    if job.ending.error_line is None or span.last_line < job.ending.error_line:
+        return Outcome.SUCCESS if job.outcome != Outcome.UNKNOWN else Outcome.UNKNOWN
+    return job.ending.outcome if span.first_line <= job.ending.error_line else Outcome.UNKNOWN
+
+
+def _stamp(lines: Sequence[str], numbers: range) -> datetime | None:
+    for number in numbers:
+        if number < len(lines) and (found := STAMP.match(lines[number])):
+            return to_moment(found[1])
+    return None
+
+
+def _ends_by_key(attempt: Attempt, jobs: Sequence[_Job]) -> dict[str, datetime]:
+    """Return the end of the last leg of every declared job of this attempt."""
+    ends: dict[str, datetime] = {}
+    for job in jobs:
+        key = attempt.declared.key_of(job.payload.get("name") or "")
+        if key and job.ended_at:
+            ends[key] = max(ends.get(key, job.ended_at), job.ended_at)
+    return ends
+
+
+def _job_row(
+    attempt: Attempt, job: _Job, key: tuple[Any, ...], workflow: str, ends: Mapping[str, datetime], broken: set[str]
+) -> tuple[Any, ...]:
+    name = job.payload.get("name") or ""
+    base, leg = leg_of(name, declared=attempt.declared.jobs)
+    needs = attempt.declared.needs.get(attempt.declared.key_of(name))
+    waited = [ends[need] for need in needs or () if need in ends]
+    ready = max(job.created_at, *waited) if job.created_at and waited else job.created_at
+    has_run = job.outcome != Outcome.SKIPPED
+    state, n_bytes = attempt.logs.get(key[3], ("not_fetched", None))
+    return (
+        *key,
+        workflow,
+        name,
+        base,
+        leg,
+        job.outcome,
+        job.outcome_source,
+        job.failed_step,
+        job.ending.exit_code if job.outcome in BAD_OUTCOMES else None,
+        job.created_at,
+        job.started_at,
+        job.ended_at,
+        max(0.0, (job.started_at - ready).total_seconds()) if ready and job.started_at and has_run else None,
+        None,
+        job.runner,
+        job.labels,
+        len(job.steps),
+        None if needs is None else not broken.isdisjoint(needs),
+        state,
+        n_bytes,
+        None if job.text is None else len(split_lines(job.text)),
+    )
+
+
+def _failure_row(job: _Job, key: tuple[Any, ...]) -> tuple[Any, ...]:
+    lines = excerpt(job.text or "", error_line=job.ending.error_line, span=job.span)
+    return (
+        *key,
+        job.outcome,
+        job.failed_step or (job.span.name if job.span else ""),
+        job.ending.exit_code,
+        job.ending.error,
+        job.ending.error_line,
+        lines[0].number if lines else None,
+        lines[-1].number if lines else None,
+        "\n".join(f"{line.number}\t{line.text}" for line in lines),
+        "last lines of the failing step",
+    )
+
+
+def _run_row(attempt: Attempt, jobs: Sequence[_Job], key: tuple[Any, ...], workflow: str) -> tuple[Any, ...]:
+    run = attempt.run
+    told = run.get("conclusion") is not None or run.get("status") != "completed"
+    outcomes = {job.outcome for job in jobs}
+    started = to_moment(run.get("run_started_at")) or min(
+        filter(None, (job.created_at or job.started_at for job in jobs)), default=None
+    )
+    pulls = run.get("pull_requests") or []
+    merge = next((item for job in jobs for item in job.setups if item.item == "workflow_ref"), None)
+    number = pulls[0].get("number") if pulls else _pull_of(merge.version if merge else "")
+    return (
+        *key,
+        workflow,
+        run.get("name") or workflow,
+        run.get("run_number"),
+        run.get("event") or "unknown",
+        run.get("head_branch") or "",
+        ((pulls[0].get("base") or {}).get("ref") or "") if pulls else "",
+        number,
+        run.get("head_sha") or "",
+        ((run.get("triggering_actor") or run.get("actor") or {}).get("login")) or "",
+        run.get("display_title") or "",
+        Outcome.of(conclusion=run.get("conclusion"), status=run.get("status")) if told else worst(outcomes),
+        "api" if told else "log",
+        to_moment(run.get("created_at")) or started,
+        started,
+        max(filter(None, (job.ended_at for job in jobs)), default=None),
+        None,
+        len(jobs),
+        sum(job.outcome in BAD_OUTCOMES for job in jobs),
+        attempt.is_last,
+        attempt.source,
+    )
+
+
+def _pull_of(ref: str) -> int | None:
+    words = ref.split("/")
+    return int(words[2]) if words[:2] == ["refs", "pull"] and len(words) > 2 and words[2].isdigit() else None
+
+
+def worst(outcomes: set[Outcome]) -> Outcome:
+    """Return a run's outcome from those of its jobs: failed before cancelled before unknown before passed."""
+    if outcomes & BAD_OUTCOMES:
+        return Outcome.FAILURE
+    for outcome in (Outcome.CANCELLED, Outcome.RUNNING, Outcome.UNKNOWN):
+        if outcome in outcomes:
+            return outcome
+    return Outcome.SUCCESS if Outcome.SUCCESS in outcomes else Outcome.SKIPPED if outcomes else Outcome.UNKNOWN
+
+
+def to_moment(text: str | None) -> datetime | None:
+    """Return the moment, UTC where no zone is told; None for none, for what is no date, and for years no run was in.
+
+    Year 1 is how some servers write "never", and a log may hold a line that only looks like a time stamp.
+    """
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    if moment is None or not 1970 <= moment.year < 2200:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+assert set(ATTEMPT_TABLES) <= set(TABLES)  # noqa: S101

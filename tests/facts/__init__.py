@@ -1,0 +1,1 @@
+"""Tests of the tables: what is drawn from the store, kept, and read back."""
