@@ -1,0 +1,572 @@
+"""Is our CI healthy? Per workflow and job: failure rate, time to green, durations, queues, re-runs, silence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from kotaci.analysis.statistics import median_interval, rate_change, wilson
+from kotaci.model import (
+    BAD_OUTCOMES,
+    DECIDED_OUTCOMES,
+    Certainty,
+    Finding,
+    Link,
+    Outcome,
+    Price,
+    Severity,
+    job_url,
+    run_url,
+)
+
+
+@dataclass(frozen=True)
+class HealthOptions:
+    """Thresholds; printed with the result."""
+
+    min_runs: int = 5
+    """Below this many runs no rate is shown."""
+    high_failure_rate: float = 0.2
+    """A workflow whose failure rate lies above this with 95 % certainty is a finding."""
+    silence_factor: float = 3.0
+    """A workflow is silent when it has not run for this many times its longest earlier gap ..."""
+    schedule_factor: float = 2.0
+    """... or for this many times, where a schedule starts it: a schedule does not pause."""
+    min_silence_days: float = 2.0
+    """Shorter pauses are never called silence."""
+    long_queue_share: float = 0.2
+    """Queue time above this share of queue and run time together is a finding ..."""
+    long_queue_minutes: float = 60.0
+    """... where it adds up to at least this much over the window (both as in ciburn)."""
+
+
+DEFAULTS = HealthOptions()
+
+
+@dataclass(frozen=True)
+class Health:
+    """The answer as tables, most urgent first, and as findings.
+
+    workflows: one row a workflow; jobs: one row a (workflow, job); period: week, month or quarter; outcomes: runs by
+    period and outcome; rates: failure rate by workflow and period; durations: wall and queue by period;
+    cancelled: cancelled runs by reason; greens: red stretches of the default branch, as time_to_green returns them.
+    """
+
+    workflows: pd.DataFrame
+    jobs: pd.DataFrame
+    period: str
+    outcomes: pd.DataFrame
+    rates: pd.DataFrame
+    durations: pd.DataFrame
+    cancelled: pd.DataFrame
+    greens: pd.DataFrame
+    findings: Sequence[Finding]
+    n_runs: int
+    n_failed: int
+    n_decided: int
+    n_reruns: int
+    rerun_minutes: float
+    options: HealthOptions
+
+
+WORKFLOW_COLUMNS = [
+    "workflow",
+    "path",
+    "n_runs",
+    "n",
+    "n_failed",
+    "failure_rate",
+    "low",
+    "high",
+    "change",
+    "change_low",
+    "change_high",
+    "trend",
+    "n_green",
+    "n_still_red",
+    "to_green_s",
+    "n_wall",
+    "wall_s",
+    "wall_low_s",
+    "wall_high_s",
+    "wall_p95_s",
+    "n_queue",
+    "queue_s",
+    "queue_p95_s",
+    "queue_sum_s",
+    "busy_sum_s",
+    "n_reruns",
+    "n_cancelled",
+    "n_superseded",
+    "last_at",
+    "events",
+    "silent_s",
+    "longest_gap_s",
+    "is_silent",
+]
+"""Columns of Health.workflows: n is the runs behind failure_rate, low and high its interval; change is the second
+half of the window against the first; to_green_s and wall_s are medians."""
+
+
+def assess_health(
+    runs: pd.DataFrame,
+    jobs: pd.DataFrame,
+    *,
+    as_of: datetime | None,
+    default_branch: str,
+    options: HealthOptions = DEFAULTS,
+) -> Health:
+    """Return the health of every workflow and job in the tables `runs` and `jobs`.
+
+    Rates count first attempts that passed or failed, since attempts of one run are not independent; a cancelled
+    run is neither. Durations are those of attempts that passed: a failed run is not faster.
+    """
+    runs = with_superseded(runs)
+    first = runs[runs["attempt"] == runs.groupby("run_id")["attempt"].transform("min")]
+    decided = first[first["outcome"].isin(DECIDED_OUTCOMES)]
+    greens = time_to_green(runs, default_branch=default_branch)
+    workflows = _workflow_table(runs, first, decided, jobs, greens, as_of=as_of, options=options)
+    job_table = _job_table(runs, jobs)
+    reruns = runs[runs["attempt"] > 1]
+    period = period_of(runs["started_at"])
+    found = [
+        *_find_silent(workflows, runs, as_of=as_of, options=options),
+        *_find_red_now(workflows, runs, greens, default_branch=default_branch, as_of=as_of),
+        *_find_failing(workflows, first, options=options),
+        *_find_masked(job_table, jobs, runs),
+        *_find_queues(workflows, options=options),
+    ]
+    return Health(
+        workflows=workflows,
+        jobs=job_table,
+        period=period,
+        outcomes=count_outcomes(runs, period=period),
+        rates=rate_workflows(decided, period=period),
+        durations=measure_durations(runs, jobs, period=period),
+        cancelled=_cancelled_table(runs, jobs),
+        greens=greens,
+        findings=sorted(found, key=lambda finding: (-finding.severity, -finding.n)),
+        n_runs=len(first),
+        n_failed=int(decided["outcome"].isin(BAD_OUTCOMES).sum()),
+        n_decided=len(decided),
+        n_reruns=len(reruns),
+        rerun_minutes=float(reruns["wall_s"].sum()) / 60,
+        options=options,
+    )
+
+
+def with_superseded(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs with `is_superseded`: cancelled while a newer run of its workflow, event and branch was there.
+
+    A pull request without a known branch is told by its number. By hand and by a newer push read the same in every
+    source; the newer run is the evidence.
+    """
+    place = runs["branch"].where(runs["branch"] != "", "pull " + runs["pr_number"].astype("str"))
+    ordered = runs.assign(_place=place).sort_values(["created_at", "run_id"], kind="stable")
+    # A later attempt of the run itself is no newer run.
+    begun = ordered.assign(created_at=ordered["created_at"].where(~ordered["run_id"].duplicated()))
+    group = ["workflow", "event", "_place"]
+    newer = begun.assign(created_at=begun.groupby(group)["created_at"].shift(-1)).groupby(group)["created_at"].bfill()
+    is_superseded = (
+        (ordered["outcome"] == Outcome.CANCELLED)
+        & newer.notna()
+        & (newer <= ordered["ended_at"].fillna(ordered["created_at"]) + timedelta(minutes=1)).fillna(False)
+    )
+    return runs.assign(is_superseded=is_superseded.reindex(runs.index).astype(bool))
+
+
+def time_to_green(runs: pd.DataFrame, *, default_branch: str) -> pd.DataFrame:
+    """Return one row per red stretch of a workflow on the default branch: workflow, red_at, green_at, to_green_s.
+
+    It begins with the end of the first failed attempt after a pass and ends with the end of the next attempt that
+    passed; a stretch still red has no green_at. Pull requests are left out: there red is work in progress.
+    """
+    on_branch = runs[
+        (runs["branch"] == default_branch)
+        & (runs["event"] != "pull_request")
+        & runs["outcome"].isin(DECIDED_OUTCOMES)
+        & runs["ended_at"].notna()
+    ].sort_values("ended_at", kind="stable")
+    rows = []
+    for workflow, group in on_branch.groupby("workflow"):
+        red_at = None
+        for outcome, ended_at in zip(group["outcome"], group["ended_at"], strict=True):
+            if outcome in BAD_OUTCOMES:
+                red_at = red_at or ended_at
+            elif red_at is not None:
+                rows.append((workflow, red_at, ended_at, (ended_at - red_at).total_seconds()))
+                red_at = None
+        if red_at is not None:
+            rows.append((workflow, red_at, pd.NaT, math.nan))
+    return pd.DataFrame(rows, columns=["workflow", "red_at", "green_at", "to_green_s"])
+
+
+PERIODS = (("week", "W-SUN", 26 * 7), ("month", "M", 36 * 31), ("quarter", "Q", 10**6))
+"""Periods by name: pandas' word, and the longest span in days that is still shown by it."""
+
+
+def period_of(moments: pd.Series) -> str:
+    """Return `week`, `month` or `quarter`: the shortest by which the span of the moments can still be read."""
+    days = (moments.max() - moments.min()).days if moments.notna().any() else 0
+    return next(name for name, _, longest in PERIODS if days <= longest)
+
+
+def start_of(moments: pd.Series, *, period: str) -> pd.Series:
+    """Return the start, 00:00 UTC, of the week (its Monday), month or quarter of each moment."""
+    word = next(word for name, word, _ in PERIODS if name == period)
+    return moments.dt.tz_localize(None).dt.to_period(word).dt.start_time.dt.tz_localize("UTC")
+
+
+def count_outcomes(runs: pd.DataFrame, *, period: str) -> pd.DataFrame:
+    """Return period_at, outcome, n_runs over all attempts."""
+    if runs.empty:
+        return pd.DataFrame(columns=["period_at", "outcome", "n_runs"])
+    counted = (
+        runs.assign(period_at=start_of(runs["started_at"], period=period)).groupby(["period_at", "outcome"]).size()
+    )
+    return counted.rename("n_runs").reset_index()
+
+
+def rate_workflows(decided: pd.DataFrame, *, period: str, n_series: int = 3) -> pd.DataFrame:
+    """Return series (workflow), period_at, n, failure_rate, low, high for the workflows with most runs.
+
+    A workflow with less than half as many runs as the busiest is left out: it would be intervals alone.
+    """
+    columns = ["series", "period_at", "n", "failure_rate", "low", "high"]
+    if decided.empty:
+        return pd.DataFrame(columns=columns)
+    counts = decided["workflow"].value_counts()
+    busiest = counts[counts * 2 >= counts.max()].index[:n_series]
+    kept = decided[decided["workflow"].isin(busiest)]
+    rows = []
+    for (workflow, start), group in kept.assign(period_at=start_of(kept["started_at"], period=period)).groupby(
+        ["workflow", "period_at"]
+    ):
+        n, x = len(group), int(group["outcome"].isin(BAD_OUTCOMES).sum())
+        rows.append((short_workflow(workflow), start, n, x / n, *wilson(x, n)))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def rate_jobs(jobs: pd.DataFrame, worst: pd.DataFrame, *, period: str) -> pd.DataFrame:
+    """Return job, period_at, n, n_failed for the (workflow, job) rows of `worst`, in their order."""
+    decided = jobs[jobs["outcome"].isin(DECIDED_OUTCOMES) & jobs["started_at"].notna()]
+    frame = decided.assign(
+        workflow=decided["workflow"].map(short_workflow),
+        period_at=start_of(decided["started_at"], period=period),
+        is_bad=decided["outcome"].isin(BAD_OUTCOMES),
+    )
+    counted = frame.groupby(["workflow", "job", "period_at"])["is_bad"].agg(n="size", n_failed="sum").reset_index()
+    return worst[["workflow", "job"]].merge(counted, on=["workflow", "job"])[["job", "period_at", "n", "n_failed"]]
+
+
+def measure_durations(runs: pd.DataFrame, jobs: pd.DataFrame, *, period: str) -> pd.DataFrame:
+    """Return series (`wall` of runs that passed, `queue` of jobs), period_at, n, median_s, p95_s."""
+    passed = runs[runs["outcome"] == Outcome.SUCCESS]
+    started = jobs[jobs["queue_s"].notna() & jobs["started_at"].notna()]
+    parts = [
+        _by_period(passed["started_at"], passed["wall_s"], "wall, runs that passed", period=period),
+        _by_period(started["started_at"], started["queue_s"], "queue, jobs", period=period),
+    ]
+    columns = ["series", "period_at", "n", "median_s", "p95_s"]
+    kept = [part for part in parts if len(part)]
+    return pd.concat(kept, ignore_index=True)[columns] if kept else pd.DataFrame(columns=columns)
+
+
+def _by_period(started_at: pd.Series, seconds: pd.Series, series: str, *, period: str) -> pd.DataFrame:
+    known = seconds.notna() & started_at.notna()
+    frame = pd.DataFrame(
+        {"period_at": start_of(started_at[known], period=period), "seconds": seconds[known].astype(float)}
+    )
+    grouped = frame.groupby("period_at")["seconds"]
+    table = grouped.agg(n="size", median_s="median", p95_s=lambda values: values.quantile(0.95)).reset_index()
+    return table.assign(series=series)
+
+
+def short_workflow(workflow: str) -> str:
+    """Return the workflow without the folder that all share."""
+    return workflow.removeprefix(".github/workflows/")
+
+
+def _workflow_table(
+    runs: pd.DataFrame,
+    first: pd.DataFrame,
+    decided: pd.DataFrame,
+    jobs: pd.DataFrame,
+    greens: pd.DataFrame,
+    *,
+    as_of: datetime | None,
+    options: HealthOptions,
+) -> pd.DataFrame:
+    rows = []
+    for workflow, group in runs.groupby("workflow"):
+        mine = decided[decided["workflow"] == workflow].sort_values("started_at")
+        n, x = len(mine), int(mine["outcome"].isin(BAD_OUTCOMES).sum())
+        half = mine["started_at"].min() + (mine["started_at"].max() - mine["started_at"].min()) / 2 if n else None
+        bad = mine["outcome"].isin(BAD_OUTCOMES)
+        early = mine["started_at"] < half if n else bad
+        change = rate_change(int(bad[early].sum()), int(early.sum()), int(bad[~early].sum()), int((~early).sum()))
+        queue = jobs.loc[jobs["workflow"] == workflow, "queue_s"].dropna()
+        wall = group.loc[group["outcome"] == Outcome.SUCCESS, "wall_s"].dropna()
+        green = greens.loc[greens["workflow"] == workflow, "to_green_s"]
+        starts = group.loc[group["attempt"] == 1, "created_at"].dropna().sort_values()
+        silent_s = (pd.Timestamp(as_of) - starts.max()).total_seconds() if as_of and len(starts) else math.nan
+        is_scheduled = (group["event"] == "schedule").mean() > 0.5
+        factor = options.schedule_factor if is_scheduled else options.silence_factor
+        longest_gap_s = starts.diff().max().total_seconds() if len(starts) > 1 else math.nan
+        low, high = wilson(x, n)
+        rows.append(
+            {
+                "workflow": short_workflow(workflow),
+                "path": workflow,
+                "n_runs": int((first["workflow"] == workflow).sum()),
+                "n": n,
+                "n_failed": x,
+                "failure_rate": x / n if n else math.nan,
+                "low": low,
+                "high": high,
+                "change": change[0],
+                "change_low": change[1],
+                "change_high": change[2],
+                "trend": _trend_word(change, n=n, options=options),
+                "n_green": int(green.notna().sum()),
+                "n_still_red": int(green.isna().sum()),
+                "to_green_s": float(green.median()) if green.notna().any() else math.nan,
+                "n_wall": len(wall),
+                **dict(zip(("wall_s", "wall_low_s", "wall_high_s"), median_interval(wall.tolist()), strict=True)),
+                "wall_p95_s": float(wall.quantile(0.95)) if len(wall) else math.nan,
+                "n_queue": len(queue),
+                "queue_s": float(queue.median()) if len(queue) else math.nan,
+                "queue_p95_s": float(queue.quantile(0.95)) if len(queue) else math.nan,
+                "queue_sum_s": float(queue.sum()),
+                "busy_sum_s": float(jobs.loc[jobs["workflow"] == workflow, "wall_s"].sum()),
+                "n_reruns": int((group["attempt"] > 1).sum()),
+                "n_cancelled": int((group["outcome"] == Outcome.CANCELLED).sum()),
+                "n_superseded": int(group["is_superseded"].sum()),
+                "last_at": starts.max() if len(starts) else pd.NaT,
+                "events": ", ".join(sorted(set(group["event"]))),
+                "silent_s": silent_s,
+                "longest_gap_s": longest_gap_s,
+                "is_silent": len(starts) >= options.min_runs
+                and silent_s > max(factor * longest_gap_s, options.min_silence_days * 86400),
+            }
+        )
+    table = pd.DataFrame(rows, columns=WORKFLOW_COLUMNS)
+    return table.sort_values(["low", "n_runs"], ascending=False, ignore_index=True)
+
+
+def _trend_word(change: tuple[float, float, float], *, n: int, options: HealthOptions) -> str:
+    if n < 2 * options.min_runs or math.isnan(change[0]):
+        return "too few runs"
+    if change[1] > 0:
+        return "worse"
+    return "better" if change[2] < 0 else "none told"
+
+
+def _job_table(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
+    run_outcomes = runs.set_index(["run_id", "attempt"])["outcome"]
+    of_run = run_outcomes.reindex(pd.MultiIndex.from_frame(jobs[["run_id", "attempt"]])).to_numpy()
+    bad = jobs["outcome"].isin(BAD_OUTCOMES)
+    first = jobs["attempt"] == jobs.groupby("run_id")["attempt"].transform("min")
+    frame = jobs.assign(
+        is_decided=jobs["outcome"].isin(DECIDED_OUTCOMES) & first,
+        is_bad=bad & first,
+        is_masked=bad & (of_run == Outcome.SUCCESS),
+        is_cancelled=jobs["outcome"] == Outcome.CANCELLED,
+        passed_s=jobs["wall_s"].where(jobs["outcome"] == Outcome.SUCCESS).astype(float),
+        waited_s=jobs["queue_s"].astype(float),
+        minutes=jobs["wall_s"].astype(float) / 60,
+    )
+    grouped = frame.groupby(["workflow", "job"])
+    table = grouped.agg(
+        n=("is_decided", "sum"),
+        n_failed=("is_bad", "sum"),
+        n_masked=("is_masked", "sum"),
+        n_cancelled=("is_cancelled", "sum"),
+        n_wall=("passed_s", "count"),
+        wall_s=("passed_s", "median"),
+        wall_p95_s=("passed_s", lambda values: values.quantile(0.95)),
+        n_queue=("waited_s", "count"),
+        queue_s=("waited_s", "median"),
+        queue_p95_s=("waited_s", lambda values: values.quantile(0.95)),
+        minutes=("minutes", "sum"),
+    ).reset_index()
+    bounds = [wilson(int(x), int(n)) for x, n in zip(table["n_failed"], table["n"], strict=True)]
+    table["failure_rate"] = table["n_failed"].astype(float) / table["n"].where(table["n"] > 0)
+    table["low"], table["high"] = [low for low, _ in bounds], [high for _, high in bounds]
+    table["path"] = table["workflow"]
+    table["workflow"] = table["workflow"].map(short_workflow)
+    return table.sort_values(["low", "n"], ascending=False, ignore_index=True)
+
+
+def _cancelled_table(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
+    cancelled = runs[runs["outcome"] == Outcome.CANCELLED]
+    why = cancelled["is_superseded"].map(
+        {True: "superseded by a newer run", False: "by hand, by a time-out, or unknown"}
+    )
+    minutes = jobs.groupby(["run_id", "attempt"])["wall_s"].sum() / 60
+    keys = pd.MultiIndex.from_frame(cancelled[["run_id", "attempt"]])
+    frame = cancelled.assign(why=why, minutes=minutes.reindex(keys).fillna(0).to_numpy(dtype=float))
+    table = frame.groupby(["workflow", "why"]).agg(n=("run_id", "size"), minutes=("minutes", "sum")).reset_index()
+    table["workflow"] = table["workflow"].map(short_workflow)
+    return table.sort_values("minutes", ascending=False, ignore_index=True)
+
+
+def _find_silent(
+    workflows: pd.DataFrame, runs: pd.DataFrame, *, as_of: datetime | None, options: HealthOptions
+) -> list[Finding]:
+    found = []
+    for row in workflows.to_dict("records"):
+        if not row["is_silent"]:
+            continue
+        last = runs[runs["workflow"] == row["path"]].sort_values("created_at").iloc[-1]
+        found.append(
+            Finding(
+                id=f"silent-workflow:{row['path']}",
+                kind="silent-workflow",
+                subject=row["workflow"],
+                claim=f"has not run for {row['silent_s'] / 86400:.0f} days; "
+                f"its longest gap before was {row['longest_gap_s'] / 86400:.1f} days",
+                verdict="silent",
+                certainty=Certainty.of_n(row["n_runs"]),
+                severity=Severity.HIGH,
+                n=row["n_runs"],
+                method=f"silence above {options.silence_factor:g} x the longest gap "
+                f"({options.schedule_factor:g} x for a schedule) and {options.min_silence_days:g} days, "
+                f"as of {as_of:%Y-%m-%d %H:%M} UTC",
+                remedy="Check that the workflow is still enabled and its schedule stands: GitHub stops schedules "
+                "after 60 days without activity, and a renamed file starts anew.",
+                evidence=(Link(f"last run {last['created_at']:%Y-%m-%d}", run_url(last["repo"], last["run_id"])),),
+            )
+        )
+    return found
+
+
+def _find_red_now(
+    workflows: pd.DataFrame, runs: pd.DataFrame, greens: pd.DataFrame, *, default_branch: str, as_of: datetime | None
+) -> list[Finding]:
+    found = []
+    for stretch in greens[greens["green_at"].isna()].to_dict("records"):
+        bad = runs[
+            (runs["workflow"] == stretch["workflow"])
+            & (runs["branch"] == default_branch)
+            & (runs["event"] != "pull_request")
+            & (runs["ended_at"] >= stretch["red_at"])
+            & runs["outcome"].isin(BAD_OUTCOMES)
+        ].sort_values("ended_at")
+        days = (pd.Timestamp(as_of) - stretch["red_at"]).total_seconds() / 86400
+        trend = workflows.loc[workflows["path"] == stretch["workflow"], "trend"].iloc[0]
+        found.append(
+            Finding(
+                id=f"red-now:{stretch['workflow']}",
+                kind="red-now",
+                subject=short_workflow(stretch["workflow"]),
+                claim=f"has been red on {default_branch} since {stretch['red_at']:%d %b %Y} ({days:.0f} days, "
+                f"{len(bad)} failed runs and none that passed)"
+                + ("; its failure rate rose over the window" if trend == "worse" else ""),
+                verdict="red now",
+                certainty=Certainty.PROVED,
+                severity=Severity.HIGH,
+                n=len(bad),
+                method=f"last attempts on {default_branch} that passed or failed, pull requests left out",
+                remedy="Open failure_triage: it groups what fails now.",
+                price=Price(minutes=float(bad["wall_s"].sum()) / 60, basis="measured"),
+                evidence=tuple(
+                    Link(f"run of {row['started_at']:%d %b %Y}", run_url(row["repo"], row["run_id"], row["attempt"]))
+                    for row in bad.tail(3).to_dict("records")
+                ),
+            )
+        )
+    return found
+
+
+def _find_failing(workflows: pd.DataFrame, first: pd.DataFrame, *, options: HealthOptions) -> list[Finding]:
+    found = []
+    for row in workflows.to_dict("records"):
+        if row["n"] < options.min_runs or row["low"] <= options.high_failure_rate:
+            continue
+        bad = first[(first["workflow"] == row["path"]) & first["outcome"].isin(BAD_OUTCOMES)].sort_values("started_at")
+        found.append(
+            Finding(
+                id=f"failing-workflow:{row['path']}",
+                kind="failing-workflow",
+                subject=row["workflow"],
+                claim=f"failed in {row['n_failed']} of {row['n']} runs, {row['failure_rate']:.0%} "
+                f"[{row['low']:.0%}, {row['high']:.0%}]",
+                verdict="red",
+                certainty=Certainty.of_n(row["n"]),
+                severity=Severity.HIGH if row["low"] > 2 * options.high_failure_rate else Severity.MEDIUM,
+                n=row["n"],
+                method=f"first attempts; 95 % Wilson interval above {options.high_failure_rate:.0%}",
+                remedy="Open failure_triage for the groups of failures behind it.",
+                price=Price(minutes=float(bad["wall_s"].sum()) / 60, basis="measured"),
+                evidence=tuple(
+                    Link(f"run {row_['run_number']}", run_url(row_["repo"], row_["run_id"]))
+                    for row_ in bad.tail(3).to_dict("records")
+                ),
+            )
+        )
+    return found
+
+
+def _find_masked(table: pd.DataFrame, jobs: pd.DataFrame, runs: pd.DataFrame) -> list[Finding]:
+    found = []
+    green = pd.MultiIndex.from_frame(runs.loc[runs["outcome"] == Outcome.SUCCESS, ["run_id", "attempt"]])
+    for row in table.to_dict("records"):
+        if row["n_masked"] == 0:
+            continue
+        mine = jobs[(jobs["workflow"] == row["path"]) & (jobs["job"] == row["job"])]
+        always = not (mine["outcome"] == Outcome.SUCCESS).any()
+        mine = mine[mine["outcome"].isin(BAD_OUTCOMES)]
+        mine = mine[pd.MultiIndex.from_frame(mine[["run_id", "attempt"]]).isin(green)].sort_values("started_at")
+        found.append(
+            Finding(
+                id=f"masked-job:{row['path']}:{row['job']}",
+                kind="masked-job",
+                subject=f"{row['workflow']} / {row['job']}",
+                claim=f"failed {row['n_masked']} times in runs that are green"
+                + (", and has never passed" if always else ""),
+                verdict="masked",
+                certainty=Certainty.PROVED,
+                severity=Severity.MEDIUM if always else Severity.LOW,
+                n=int(row["n"]),
+                method="failed jobs in runs whose outcome is success",
+                remedy="Mend it, or drop it: a job that may always fail tells nobody anything.",
+                price=Price(minutes=float(mine["wall_s"].sum()) / 60, basis="measured"),
+                evidence=tuple(
+                    Link(f"job of {one['started_at']:%Y-%m-%d}", job_url(one["repo"], one["run_id"], one["job_id"]))
+                    for one in mine.tail(3).to_dict("records")
+                ),
+            )
+        )
+    return found
+
+
+def _find_queues(workflows: pd.DataFrame, *, options: HealthOptions) -> list[Finding]:
+    found = []
+    for row in workflows.to_dict("records"):
+        total = row["queue_sum_s"] + row["busy_sum_s"]
+        if total == 0 or row["queue_sum_s"] / total < options.long_queue_share:
+            continue
+        if row["queue_sum_s"] < options.long_queue_minutes * 60:
+            continue
+        found.append(
+            Finding(
+                id=f"long-queue:{row['path']}",
+                kind="long-queue",
+                subject=row["workflow"],
+                claim=f"its jobs waited {row['queue_sum_s'] / 60:.0f} minutes for a runner, "
+                f"{row['queue_sum_s'] / total:.0%} of their time",
+                verdict="slow",
+                certainty=Certainty.of_n(row["n_queue"]),
+                severity=Severity.LOW,
+                n=row["n_queue"],
+                method=f"queue time at least {options.long_queue_share:.0%} of queue and run time together",
+                remedy="Look at the plan's concurrency limit, at labels with few runners, and at the matrix's size.",
+                price=Price(minutes=row["queue_sum_s"] / 60, basis="measured"),
+            )
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Tests of the analyses: small series whose answer the eye sees."""
