@@ -1,0 +1,47 @@
+"""Where things lie: notebooks, sample, default folders; the same editable, from a wheel, in a terminal and in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import platformdirs
+
+from kotaci.model import BadInput
+
+
+def notebooks_folder() -> Path:
+    """Return the folder of our notebooks: inside the installed package, or beside it in a checkout."""
+    package = Path(str(files("kotaci")))
+    for folder in (package / "notebooks", package.parent / "notebooks"):
+        if folder.is_dir():
+            return folder
+    raise BadInput(package, "has no notebooks beside it", "install kotaci again")
+
+
+def sample_folder() -> Path:
+    """Return the folder of the bundled sample."""
+    return Path(str(files("kotaci"))) / "sample"
+
+
+def default_store(environment: Mapping[str, str]) -> Path:
+    """Return the store's folder where none is named: KOTACI_STORE, else the user's data folder."""
+    told = environment.get("KOTACI_STORE", "")
+    return Path(told) if told else platformdirs.user_data_path("kotaci", appauthor=False) / "store"
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder for what can be made again, such as the unpacked sample."""
+    # XDG_CACHE_HOME and its like are read by platformdirs.
+    return platformdirs.user_cache_path("kotaci", appauthor=False, ensure_exists=False)
+
+
+def is_ci(environment: Mapping[str, str]) -> bool:
+    """Tell whether this runs in a CI system, where progress is printed as plain lines."""
+    return bool(environment.get("CI")) or "GITHUB_ACTIONS" in environment
+
+
+ENVIRONMENT: Mapping[str, str] = os.environ
+"""The process's environment: read by the command line alone."""

@@ -1,0 +1,3 @@
+//! The line protocol and the listener.
+pub mod listener;
+pub mod protocol;
