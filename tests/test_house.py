@@ -1,0 +1,118 @@
+"""The walls of the house: who may import whom, which library sits behind which wall, and what stays outside."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "kotaci"
+
+MAY_IMPORT = {
+    "model": set(),
+    "tables": set(),
+    "redaction": set(),
+    "places": {"model"},
+    "logs": {"model"},
+    "store": {"model", "redaction"},
+    "workflows": {"model", "tables"},
+    "archives": {"model", "logs", "store", "workflows"},
+    "facts": {"model", "tables", "logs", "store", "workflows"},
+    "sample": {"model", "places", "store", "facts"},
+    "analysis": {"model"},
+    "report": {"model", "tables"},
+    "pages": {"model", "store", "facts", "sample", "analysis", "report"},
+    "cli": {"model", "places", "store", "archives", "facts", "sample", "report"},
+    "__main__": {"cli"},
+}
+"""For each room, the rooms below that it may use; a room may always use itself."""
+
+WALLS = {
+    "github": {"github", "actions/apply.py"},
+    "papermill": {"report/runner.py"},
+    "nbclient": {"report/runner.py"},
+    "jupyter_client": {"report/runner.py"},
+    "nbconvert": {"report/runner.py", "report/export.py"},
+    "nbformat": {"report"},
+    "nh3": {"report"},
+    "matplotlib": {"report/charts.py"},
+    "ipywidgets": {"lab"},
+    "pyarrow": {"facts/files.py"},
+    "ruamel": {"workflows"},
+    "sqlite3": {"store.py"},
+    "zstandard": {"store.py"},
+    "junitparser": {"archives"},
+    "platformdirs": {"places.py"},
+    "click": {"cli.py"},
+    "rich": {"cli.py"},
+    "subprocess": {"archives/git.py", "report/runner.py"},
+}
+"""For each library, the only files or rooms that may import it."""
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if "sample/" not in path.as_posix() or path.name == "__init__.py")
+
+
+def imported_names(path: Path) -> set[str]:
+    """Return the dotted names of all modules that the file imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module or "")
+            if node.module == "kotaci":
+                names.update(f"kotaci.{alias.name}" for alias in node.names)
+    return names
+
+
+def room_of(path: Path) -> str:
+    """Return the room (first part below the package) that the file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_imports_go_down_only(path: Path) -> None:
+    room = room_of(path)
+    if room == "__init__":
+        return
+    ours = {name.split(".")[1] for name in imported_names(path) if name.startswith("kotaci.")} - {"__version__"}
+    assert ours - MAY_IMPORT[room] - {room} == set()
+
+
+@pytest.mark.parametrize("library", WALLS)
+def test_library_stays_behind_its_wall(library: str) -> None:
+    users = {
+        path.relative_to(PACKAGE).as_posix()
+        for path in FILES
+        if any(name.split(".")[0] == library for name in imported_names(path))
+    }
+    outside = {
+        user for user in users if not any(user == wall or user.startswith(f"{wall}/") for wall in WALLS[library])
+    }
+    assert outside == set()
+
+
+def test_no_clock_below_the_command_line() -> None:
+    clock = re.compile(r"\.(?:now|utcnow|today)\(|time\.time\(|time\.sleep\(")
+    users = {path.name for path in FILES if clock.search(path.read_text(encoding="utf-8"))}
+    assert users == set()
+
+
+def test_no_environment_below_the_command_line() -> None:
+    users = {path.relative_to(PACKAGE).as_posix() for path in FILES if "os.environ" in path.read_text(encoding="utf-8")}
+    # The runner withholds tokens from the kernels it starts, and git is given a quiet environment.
+    assert users <= {"places.py", "report/runner.py", "archives/git.py"}
+
+
+def test_every_room_is_known() -> None:
+    rooms = {room_of(path) for path in FILES} - {"__init__"}
+    assert rooms == set(MAY_IMPORT)
+
+
+def test_no_drawers() -> None:
+    drawers = {"utils", "util", "helpers", "common", "misc", "v2"}
+    assert {path.stem for path in ROOT.joinpath("kotaci").rglob("*")} & drawers == set()
