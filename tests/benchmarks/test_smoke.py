@@ -1,0 +1,65 @@
+"""The benchmarks run, at sizes that tell nothing about speed, so that their code does not rot."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from kotaci.facts import build_facts, read_history
+from kotaci.store import open_store
+from tests.benchmarks.__main__ import main
+from tests.benchmarks.generate import START, history
+from tests.benchmarks.measure import in_own_process, measure_histories, run_step
+
+
+def test_a_generated_history_has_as_many_jobs_as_asked_for_over_two_years(tmp_path: Path) -> None:
+    with open_store(tmp_path, create=True) as store:
+        for _ in store.write(history(500)):
+            pass
+        build_facts(store)
+        held = read_history(store, tables=["runs", "jobs", "failures"])
+    assert (len(held["jobs"]), len(held["runs"])) == (500, 100)
+    assert held["runs"]["attempt"].max() == 2
+    assert 0 < len(held["failures"]) == (held["jobs"]["outcome"] == "failure").sum() < 50
+    assert held["jobs"]["n_log_lines"].between(35, 45).all()
+    assert held["runs"]["started_at"].min() >= START
+    assert (held["runs"]["started_at"].max() - START).days in range(700, 731)
+
+
+def test_the_same_seed_gives_the_same_history() -> None:
+    assert list(history(50)) == list(history(50))
+    assert list(history(50)) != list(history(50, seed=2))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak memory that way")
+def test_histories_are_measured_and_their_growth_is_told(tmp_path: Path) -> None:
+    rows = dict(measure_histories(tmp_path, [25, 50], measured=run_step))
+    assert len(rows) == 1 + 2 * 8
+    assert "x of 25" in rows["50 jobs: facts, all"]
+    assert rows["25 jobs: facts MB"].endswith(" MB")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak memory that way")
+def test_a_step_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    told = in_own_process("fill", tmp_path / "store", 5)
+    assert told["seconds"] > 0
+    assert told["peak_mb"] > 10
+    with open_store(tmp_path / "store") as store:
+        assert store.summary()["payloads"] == {"job": 5, "run": 1}
+
+
+def test_the_benchmarks_print_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["import", "--logs", "4", "--rounds", "1"])
+    printed = capsys.readouterr().out.splitlines()
+    assert "| measured | value |" in printed
+    assert sum("MB/s" in line for line in printed) == 4
+    assert any(line.startswith("| import, 4 logs of 2 kB | ") for line in printed)
+
+
+def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["imports"])
+    assert "imports: choose from import, history, notebooks" in capsys.readouterr().err
