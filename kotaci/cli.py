@@ -147,17 +147,22 @@ def store_group(context: click.Context, *, as_json: bool, store_path: Path) -> N
 
 
 @store_group.command("check")
+@click.option("--forget", is_flag=True, help="Note lost and damaged logs as not fetched, so that they can come back.")
 @store_option
-def check_command(*, store_path: Path) -> None:
+def check_command(*, forget: bool, store_path: Path) -> None:
     """Read everything back and say what is wrong."""
     from kotaci.store import open_store
 
     with open_store(store_path) as store:
         problems = store.check()
-    for problem in problems:
-        err.print(problem)
+        for problem in problems:
+            err.print(problem)
+        if problems and forget:
+            out.print(f"Noted {store.forget_broken_logs():,} logs as not fetched; import or fetch them again.")
+            problems = store.check()
     if problems:
-        raise BadInput(store_path, f"is damaged in {len(problems)} places", "import the logs named above again")
+        hint = "import anew what is named above" if forget else "run it with --forget, then import those logs again"
+        raise BadInput(store_path, f"is damaged in {len(problems)} places", hint)
     out.print(f"{store_path}: every payload and log reads back as it was stored.")
 
 

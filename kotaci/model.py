@@ -125,13 +125,13 @@ _DURATION = re.compile(r"(\d{1,5})\s*(h|d|w|hours?|days?|weeks?)")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 
 
-def parse_moment(text: str) -> datetime:
-    """Read an ISO date or date-time; without a zone it is UTC. Raises BadInput."""
+def parse_moment(text: str, *, hint: str = "write 2026-11-22, or 2026-11-22T18:40Z") -> datetime:
+    """Read an ISO date or date-time; without a zone it is UTC. Raises BadInput with that hint."""
     try:
         moment = datetime.fromisoformat(text.strip())
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
-        raise BadInput(text, "is not a date", "write 2026-11-22, 2026-11-22T18:40Z, or a length such as 30d") from None
+        raise BadInput(text, "is not a date", hint) from None
 
 
 def parse_duration(text: str) -> timedelta | None:
@@ -163,7 +163,7 @@ class Window:
                 length = parse_duration(since)
                 anchor = end or as_of
                 if length is None:
-                    start = parse_moment(since)
+                    start = parse_moment(since, hint="write 2026-11-22, 2026-11-22T18:40Z, or a length such as 30d")
                 elif anchor is not None:
                     start = anchor - length
         except OverflowError:

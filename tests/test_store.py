@@ -64,10 +64,10 @@ def test_what_is_not_there_is_none(store: Store) -> None:
 def test_writing_twice_changes_nothing(store: Store) -> None:
     batches = [api_batch(1), api_batch(2, conclusion="failure")]
     assert write_all(store, *batches) == 6
-    before = month_files(store), store.attempt_digests(REPO, "2026-03")
+    before = month_files(store), store.attempt_digests(REPO)["2026-03"]
     (again,) = store.write(batches)
     assert (again.n_batches, again.n_changed, again.n_redacted) == (2, 0, 0)
-    assert (month_files(store), store.attempt_digests(REPO, "2026-03")) == before
+    assert (month_files(store), store.attempt_digests(REPO)["2026-03"]) == before
 
 
 def test_a_later_answer_of_the_api_replaces_the_earlier(store: Store) -> None:
@@ -164,15 +164,15 @@ def test_logs_lie_in_the_month_in_which_their_attempt_started(store: Store) -> N
         "logs-2026-04.sqlite",
         "logs-undated.sqlite",
     ]
-    assert store.months(REPO, ["run"]) == ["2026-03", "2026-04"]
+    assert list(store.attempt_digests(REPO)) == ["2026-03", "2026-04"]
     assert [key for key, _, _ in store.payloads(REPO, "run", month="2026-04")] == ["1/2"]
-    assert [list(store.attempt_digests(REPO, month)) for month in ("2026-03", "2026-04")] == [[(1, 1)], [(1, 2)]]
+    assert [list(attempts) for attempts in store.attempt_digests(REPO).values()] == [[(1, 1)], [(1, 2)]]
 
 
 def test_the_month_is_utcs(store: Store) -> None:
     eastern = datetime.fromisoformat("2026-03-31T23:30:00-05:00")
     write_all(store, api_batch(1, at=eastern))
-    assert store.months(REPO, ["run", "job"]) == ["2026-04"]
+    assert list(store.attempt_digests(REPO)) == ["2026-04"]
     assert [file.name for file in store.path.glob("logs-*.sqlite")] == ["logs-2026-04.sqlite"]
 
 
@@ -270,7 +270,7 @@ def test_a_commit_or_run_is_not_pruned(store: Store) -> None:
     write_all(store, api_batch(1))
     store.prune(before=APRIL)
     assert store.payload(REPO, "run", "1/1")
-    assert store.attempt_digests(REPO, "2026-03")[1, 1][1] is True
+    assert store.attempt_digests(REPO)["2026-03"][1, 1][1] is True
 
 
 # -- digests --------------------------------------------------------------------------------------------------
@@ -292,9 +292,9 @@ MARCH_RUN = api_batch(1)
 )
 def test_an_attempts_digest_changes_with_what_it_consists_of(store: Store, change: Batch) -> None:
     write_all(store, MARCH_RUN, api_batch(2))
-    before = store.attempt_digests(REPO, "2026-03")
+    before = store.attempt_digests(REPO)["2026-03"]
     assert write_all(store, change) > 0
-    after = store.attempt_digests(REPO, "2026-03")
+    after = store.attempt_digests(REPO)["2026-03"]
     assert after[1, 1] != before[1, 1]
     is_commit = change.source == "git"
     assert (after[2, 1] != before[2, 1]) == is_commit
@@ -313,16 +313,16 @@ def test_an_attempts_digest_changes_with_what_it_consists_of(store: Store, chang
 )
 def test_an_attempts_digest_does_not_change_with_what_is_not_its_own(store: Store, other: Batch) -> None:
     write_all(store, MARCH_RUN, api_batch(2))
-    before = store.attempt_digests(REPO, "2026-03")
+    before = store.attempt_digests(REPO)["2026-03"]
     assert write_all(store, other) > 0
-    assert store.attempt_digests(REPO, "2026-03")[1, 1] == before[1, 1]
+    assert store.attempt_digests(REPO)["2026-03"][1, 1] == before[1, 1]
 
 
 def test_pruning_changes_the_digest_and_says_so(store: Store) -> None:
     write_all(store, MARCH_RUN)
-    (digest, is_pruned) = store.attempt_digests(REPO, "2026-03")[1, 1]
+    (digest, is_pruned) = store.attempt_digests(REPO)["2026-03"][1, 1]
     store.prune(before=APRIL)
-    after = store.attempt_digests(REPO, "2026-03")[1, 1]
+    after = store.attempt_digests(REPO)["2026-03"][1, 1]
     assert (is_pruned, after[1], after[0] == digest) == (False, True, False)
 
 
@@ -505,7 +505,7 @@ def write(first, n):
 def read(n):
     for _ in range(n):
         with open_store(path) as store:
-            digests = store.attempt_digests(REPO, "2026-03")
+            digests = store.attempt_digests(REPO)["2026-03"]
             for run_id, attempt in digests:
                 assert store.log(REPO, run_id, attempt, run_id * 10 + attempt)
     print(len(digests))
@@ -663,3 +663,33 @@ def test_pruning_on_a_full_disk_is_an_error_and_not_a_crash(small_disk: Path) ->
         (small_disk / "ballast").unlink()
         store.prune(before=APRIL)
         assert store.check() == []
+
+
+def test_a_broken_log_is_forgotten_and_comes_back(store: Store) -> None:
+    write_all(store, api_batch(1), api_batch(2))
+    with sqlite3.connect(store.path / "logs-2026-03.sqlite") as connection:
+        connection.execute("UPDATE logs SET body = x'00' WHERE run_id = 2")
+    connection.close()
+    assert len(store.check()) == 1
+    assert write_all(store, api_batch(2)) == 0
+    assert store.forget_broken_logs() == 1
+    assert (store.check(), store.log(REPO, 2, 1, 21)) == ([], None)
+    assert write_all(store, api_batch(2)) == 1
+    assert (store.check(), store.log(REPO, 2, 1, 21)) == ([], api_batch(2).logs[0].body.decode())
+
+
+def test_a_repository_is_the_same_in_any_case(store: Store) -> None:
+    write_all(store, api_batch(1, repo="Example/KVStore"))
+    write_all(store, api_batch(2, repo="example/kvstore"))
+    assert store.repos() == ["Example/KVStore"]
+
+
+def test_pruning_again_drops_what_a_killed_prune_left(store: Store) -> None:
+    write_all(store, api_batch(1))
+    with sqlite3.connect(store.path / "index.sqlite") as connection:
+        connection.execute("UPDATE logs SET state = 'pruned', n_stored = 0")
+    connection.close()
+    assert store.prune(before=AT + timedelta(days=60)) == (0, 0)
+    with sqlite3.connect(store.path / "logs-2026-03.sqlite") as connection:
+        assert connection.execute("SELECT count(*) FROM logs").fetchone() == (0,)
+    connection.close()

@@ -66,9 +66,16 @@ def _holds_files(folder: Path) -> bool:
     return any(file.is_file() for file in folder.rglob("*"))
 
 
+_TAR_MAGIC = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+
+
 def _is_tar(path: Path) -> bool:
     try:
-        return tarfile.is_tarfile(path)
+        with path.open("rb") as file:
+            head = file.read(265)
+        # Looked at first, since tarfile tries every compression on every log.
+        may_be = head.startswith(_TAR_MAGIC) or head[257:262] == b"ustar" or not head.strip(b"\0")
+        return may_be and tarfile.is_tarfile(path)
     except (EOFError, OSError):
         return False
 

@@ -26,7 +26,7 @@ from kotaci.model import BadInput, Repo, RunRef, parse_moment
 from kotaci.store import Batch, Log, Payload
 
 MAX_ENTRY_BYTES = 512 * 2**20
-MAX_ZIP_BYTES = 4 * 2**30
+MAX_ZIP_BYTES = 2 * 2**30
 MAX_ENTRIES = 100_000
 """Far above anything met (one job log of 8 MB, 40 jobs); a zip bomb declares or yields more."""
 
@@ -245,7 +245,7 @@ def _to_run(
     for name, body in files.items():
         if problem := saved_error(body):
             raise BadInput(path, f"holds {problem} as {name}", "download it again")
-    jobs = to_jobs(files)
+    jobs = to_jobs(_without_top(files))
     if not any(job.body for job in jobs):
         raise BadInput(path, "holds no job's log", "give the log zip of one run, as GitHub makes it")
     heads = [job.body[:60_000].decode("utf-8", "replace") + job.system for job in jobs]
@@ -253,6 +253,14 @@ def _to_run(
     ref = said_run or RunRef(source_id(source, digest), 1)
     workflow = said_workflow or next(filter(None, map(workflow_path, heads)), "")
     return to_batch(RunFacts(repo, ref, source, workflow=workflow, workflow_name=workflow), jobs)
+
+
+def _without_top(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """Return the files without the one folder that a person's own zip puts around those of GitHub's."""
+    tops = {name.partition("/")[0] for name in files}
+    (top,) = tops if len(tops) == 1 else ("",)
+    inner = {name.removeprefix(f"{top}/"): body for name, body in files.items()}
+    return inner if top and any(_JOB_FILE.fullmatch(name) for name in inner) and top not in inner else files
 
 
 def _told_repo(heads: Sequence[str], path: Path) -> Repo:
@@ -298,5 +306,6 @@ def read_junit(path: Path, body: bytes, *, said_repo: Repo | None, said_run: Run
     except (JUnitXmlError, SyntaxError, ValueError) as error:
         raise BadInput(path, f"is not whole JUnit XML ({error})", "export it again") from error
     ref = said_run or RunRef(source_id("junit", hashlib.blake2b(body).hexdigest()), 1)
-    key = f"{ref.run_id}/{ref.attempt}/{path.name}"
+    # Two artifacts of a run often hold a file of the same name.
+    key = f"{ref.run_id}/{ref.attempt}/{path.name}/{hashlib.blake2b(body, digest_size=6).hexdigest()}"
     return Batch(str(said_repo), "file", [Payload("junit", key, body.decode("utf-8", "replace"))])

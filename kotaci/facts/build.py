@@ -69,16 +69,14 @@ def build_facts(store: Store, *, on_progress: Callable[[str, int, int], None] | 
         new = Manifest()
         for repo in store.repos():
             parts = new.repos.setdefault(repo, {})
-            months = store.months(repo, ["run"])
-            workflows = Workflows(store, repo)
-            for place, month in enumerate(months):
-                digests = store.attempt_digests(repo, month)
+            months = store.attempt_digests(repo)
+            reader = _AttemptReader(store, repo, Workflows(store, repo))
+            for place, (month, digests) in enumerate(months.items()):
                 made_from = _month_digest(digests)
                 before = old.repos.get(repo, {}).get(month)
                 if before is not None and before.made_from == made_from:
                     parts[month] = before
                 else:
-                    reader = _AttemptReader(store, repo, workflows)
                     parts[month], n_new, n_same = _build_month(reader, folder, month, digests, before)
                     n_parts, n_read, n_kept = n_parts + 1, n_read + n_new, n_kept + n_same
                 if on_progress is not None:

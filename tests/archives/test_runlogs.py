@@ -1,5 +1,6 @@
 """Run-log zips of three generations, unpacked folders, single logs and JUnit XML, each as one batch."""
 
+import hashlib
 import zipfile
 from pathlib import Path
 
@@ -366,7 +367,7 @@ def test_junit_xml_is_a_payload_of_the_run_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "junit.xml").write_text(JUNIT)
     batch = read_one(tmp_path / "junit.xml", repo="octo/kv", run=RunRef(7, 2))
     assert [(payload.kind, payload.key, payload.body) for payload in batch.payloads] == [
-        ("junit", "7/2/junit.xml", JUNIT)
+        ("junit", f"7/2/junit.xml/{hashlib.blake2b(JUNIT.encode(), digest_size=6).hexdigest()}", JUNIT)
     ]
     assert read_one(tmp_path / "junit.xml", repo="octo/kv") == read_one(tmp_path / "junit.xml", repo="octo/kv")
 
@@ -390,3 +391,8 @@ def test_broken_junit_xml_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "junit.xml").write_text(text)
     with pytest.raises(BadInput, match="is not whole JUnit XML"):
         read_one(tmp_path / "junit.xml", repo="octo/kv")
+
+
+def test_a_folder_that_a_person_put_around_it_is_looked_through(tmp_path: Path) -> None:
+    wrapped = {f"logs_123/{name}": content for name, content in GENERATIONS["2026"].items()}
+    assert names(read_one(write_zip(tmp_path / "again.zip", wrapped))) == ["test (3.8)", "test (3.9)"]

@@ -1,6 +1,5 @@
-"""The store: a folder with an index of payloads and one log database a month; the only user of sqlite3.
+"""The store's folder: batches in, payloads and logs out, a check, a pruning.
 
-Raw is sacred: what comes in stays as received, but for redacted secrets, and everything else is rebuilt from it.
 `index.sqlite` holds payloads and what is known of every log; `logs-YYYY-MM.sqlite` holds the logs of the attempts
 that started in that month, so that a closed month never changes. Readers never block the writer (WAL). A batch is
 written logs first, index last: a crash in between leaves a log that nobody refers to, never the reverse.
@@ -18,101 +17,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import zstandard
 
 from kotaci.model import BadInput, KotaciError
-from kotaci.redaction import read_rules, redact, redact_json
-
-APPLICATION_ID = 0x6B6F7461
-"""`kota`: tells our SQLite files from foreign ones."""
+from kotaci.redaction import may_hold_secret, read_rules, redact, redact_json
+from kotaci.store.database import explained, open_database, snapshot, transaction
+from kotaci.store.records import Batch, Log, LogState, Payload, Written
 
 BATCH_BYTES = 16 * 2**20
 """Bytes gathered before a commit: one fsync for many small runs, yet little to redo after a crash."""
 
 UNDATED = "undated"
 
-_MIGRATIONS: dict[str, tuple[str, ...]] = {
-    "index": (
-        """
-        CREATE TABLE payloads (
-          repo TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, run_id INTEGER, attempt INTEGER, head_sha TEXT,
-          month TEXT NOT NULL, source TEXT NOT NULL, digest BLOB NOT NULL, n_bytes INTEGER NOT NULL,
-          n_redacted INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (repo, kind, key));
-        CREATE INDEX payloads_by_attempt ON payloads (repo, run_id, attempt);
-        CREATE TABLE logs (
-          repo TEXT NOT NULL, run_id INTEGER NOT NULL, attempt INTEGER NOT NULL, job_id INTEGER NOT NULL,
-          state TEXT NOT NULL, reason TEXT NOT NULL, month TEXT NOT NULL, source TEXT NOT NULL, digest BLOB,
-          n_bytes INTEGER NOT NULL, n_stored INTEGER NOT NULL, n_redacted INTEGER NOT NULL,
-          PRIMARY KEY (repo, run_id, attempt, job_id)) WITHOUT ROWID;
-        CREATE TABLE redactions (version INTEGER PRIMARY KEY);
-        """,
-    ),
-    "logs": (
-        """
-        CREATE TABLE logs (
-          repo TEXT NOT NULL, run_id INTEGER NOT NULL, attempt INTEGER NOT NULL, job_id INTEGER NOT NULL,
-          body BLOB NOT NULL, PRIMARY KEY (repo, run_id, attempt, job_id));
-        """,
-    ),
-}
-"""For each kind of database, the script that leads from one version of its schema to the next."""
-
 _PRUNABLE = "state = 'present' AND month < :before AND (:repo IS NULL OR repo = :repo)"
 """Logs of months before that one; `undated` sorts after every month."""
-
-LogState = Literal["present", "expired", "never_written", "not_fetched", "pruned"]
-
-
-@dataclass(frozen=True)
-class Payload:
-    """One thing as a source gave it: `kind` and `key` name it, `body` is JSON, `at` decides its month.
-
-    Keys of what belongs to an attempt begin with `RUN_ID/ATTEMPT`.
-    """
-
-    kind: str
-    key: str
-    body: Any
-    at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Log:
-    """One job's log as received, or the reason why there is none; `at` is the start of its attempt."""
-
-    run_id: int
-    attempt: int
-    job_id: int
-    at: datetime | None
-    body: bytes = b""
-    state: LogState = "present"
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What is written together or not at all: usually one attempt of one run."""
-
-    repo: str
-    source: str
-    payloads: Sequence[Payload] = ()
-    logs: Sequence[Log] = ()
-
-
-@dataclass
-class Written:
-    """What a write changed: batches seen, things that are new or differ, raw bytes of logs, secrets redacted."""
-
-    n_batches: int = 0
-    n_changed: int = 0
-    n_log_bytes: int = 0
-    n_redacted: int = 0
-
-
-class StoreFull(KotaciError):
-    """The disk or quota is full; what was reported stored is kept."""
 
 
 @dataclass
@@ -156,25 +76,30 @@ class Store:
     def _commit(self, batches: Sequence[Batch], before: Written) -> Written:
         index, totals = self._connect("index.sqlite"), replace(before)
         try:
-            with _transaction(index):
+            with transaction(index):
                 months: dict[str, list[tuple[Any, ...]]] = {}
+                spellings = {repo.lower(): repo for repo in self.repos()}
                 for batch in batches:
+                    # GitHub's names are the same in any case; the first spelling stays.
+                    batch = replace(batch, repo=spellings.setdefault(batch.repo.lower(), batch.repo))  # noqa: PLW2901
                     totals.n_batches += 1
                     for payload in batch.payloads:
                         self._put_payload(index, batch, payload, totals)
                     for log in batch.logs:
                         self._put_log(index, batch, log, totals, months)
                 for month, rows in months.items():
-                    with _transaction(self._connect(_log_file(month))) as logs:
+                    with transaction(self._connect(_log_file(month))) as logs:
                         logs.executemany("INSERT OR REPLACE INTO logs VALUES (?,?,?,?,?)", rows)
                 index.execute("INSERT OR IGNORE INTO redactions VALUES (?)", (read_rules().version,))
         except sqlite3.DatabaseError as error:
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
         return totals
 
     def _put_payload(self, index: sqlite3.Connection, batch: Batch, payload: Payload, totals: Written) -> None:
-        body, n_redacted = redact_json(payload.body)
-        raw = json.dumps(body, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace")
+        raw, n_redacted = _encoded(payload.body), 0
+        if may_hold_secret(raw):
+            body, n_redacted = redact_json(payload.body)
+            raw = _encoded(body)
         digest = _digest(raw)
         known = index.execute(
             "SELECT digest, source FROM payloads WHERE (repo, kind, key) = (?,?,?)",
@@ -240,17 +165,21 @@ class Store:
         index = self._connect("index.sqlite")
         bound = {"before": _month(before), "repo": repo}
         counts = self.prunable(before=before, repo=repo)
-        months = [month for (month,) in index.execute(f"SELECT DISTINCT month FROM logs WHERE {_PRUNABLE}", bound)]
+        # Also months pruned before: a prune that was killed may have left their bodies.
+        months = [month for (month,) in index.execute("SELECT DISTINCT month FROM logs WHERE month < :before", bound)]
         try:
-            with _transaction(index):
+            with transaction(index):
                 index.execute(f"UPDATE logs SET state = 'pruned', n_stored = 0 WHERE {_PRUNABLE}", bound)
             for month in months:
+                if not (self.path / _log_file(month)).is_file():
+                    continue
                 logs = self._connect(_log_file(month))
-                with _transaction(logs):
-                    logs.execute("DELETE FROM logs WHERE :repo IS NULL OR repo = :repo", bound)
-                logs.execute("VACUUM")
+                with transaction(logs):
+                    dropped = logs.execute("DELETE FROM logs WHERE :repo IS NULL OR repo = :repo", bound)
+                if dropped.rowcount:
+                    logs.execute("VACUUM")
         except sqlite3.DatabaseError as error:
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
         return counts
 
     # -- reading ------------------------------------------------------------------------------------------
@@ -322,61 +251,51 @@ class Store:
         )
         return None if row is None else bytes(row[0])
 
-    def months(self, repo: str, kinds: Sequence[str]) -> list[str]:
-        """Return the months (`2026-11`, or `undated`) that hold payloads of these kinds, sorted."""
-        marks = ",".join("?" * len(kinds))
-        rows = self._connect("index.sqlite").execute(
-            f"SELECT DISTINCT month FROM payloads WHERE repo = ? AND kind IN ({marks}) ORDER BY month",
-            (repo, *kinds),
-        )
-        return [month for (month,) in rows]
-
     def attempt_payloads(self, repo: str, run_id: int, attempt: int) -> list[tuple[str, str, str, Any]]:
         """Return (kind, key, source, body) of everything that belongs to the attempt, by kind and key."""
         rows = self._connect("index.sqlite").execute(
-            "SELECT kind, key, source, body FROM payloads WHERE (repo, run_id, attempt) = (?,?,?) ORDER BY kind, key",
+            "SELECT kind, key, source, body FROM payloads WHERE (repo, run_id, attempt) = (?,?,?)"
+            # The plus signs keep SQLite from walking the whole repository in key order.
+            " ORDER BY +kind, +key",
             (repo, run_id, attempt),
         )
         return [(kind, key, source, _decoded(body)) for kind, key, source, body in rows]
 
-    def attempt_digests(self, repo: str, month: str) -> dict[tuple[int, int], tuple[str, bool]]:
-        """Return for each attempt of the month a digest of all it consists of, and whether a log was pruned.
+    def attempt_digests(self, repo: str) -> dict[str, dict[tuple[int, int], tuple[str, bool]]]:
+        """Return by month, for each attempt, a digest of all it consists of, and whether a log was pruned.
 
         The digest changes when a payload or log changes, appears or goes, when the commit it ran on becomes known,
-        and when a later attempt appears.
+        and when a later attempt appears. The month is that of the run's payload.
         """
-        with _snapshot(self._connect("index.sqlite")) as index:
-            return self._attempt_digests(index, repo, month)
-
-    def _attempt_digests(
-        self, index: sqlite3.Connection, repo: str, month: str
-    ) -> dict[tuple[int, int], tuple[str, bool]]:
-        last = self.last_attempts(repo)
-        parts: dict[tuple[int, int], list[str]] = {}
-        for run_id, attempt, commit in index.execute(
-            "SELECT r.run_id, r.attempt, c.digest FROM payloads r LEFT JOIN payloads c"
-            " ON (c.repo, c.kind, c.key) = (r.repo, 'commit', r.head_sha)"
-            " WHERE r.repo = ? AND r.kind = 'run' AND r.month = ?",
-            (repo, month),
-        ):
-            parts[run_id, attempt] = [f"last {last.get(run_id)}", f"commit {commit.hex() if commit else ''}"]
-        of_month = "(SELECT run_id, attempt FROM payloads WHERE repo = ?1 AND kind = 'run' AND month = ?2)"
-        for run_id, attempt, kind, key, digest in index.execute(
-            "SELECT run_id, attempt, kind, key, digest FROM payloads"
-            f" WHERE repo = ?1 AND (run_id, attempt) IN {of_month} ORDER BY kind, key",
-            (repo, month),
-        ):
-            parts[run_id, attempt].append(f"{kind} {key} {digest.hex()}")
-        pruned = set()
-        for run_id, attempt, job_id, state, digest in index.execute(
-            "SELECT run_id, attempt, job_id, state, digest FROM logs"
-            f" WHERE repo = ?1 AND (run_id, attempt) IN {of_month} ORDER BY job_id",
-            (repo, month),
-        ):
-            parts[run_id, attempt].append(f"log {job_id} {digest.hex() if state == 'present' else state}")
-            if state == "pruned":
-                pruned.add((run_id, attempt))
-        return {key: (_digest("\n".join(lines).encode()).hex(), key in pruned) for key, lines in parts.items()}
+        with snapshot(self._connect("index.sqlite")) as index:
+            last = self.last_attempts(repo)
+            months: dict[tuple[int, int], str] = {}
+            parts: dict[tuple[int, int], list[str]] = {}
+            for run_id, attempt, month, commit in index.execute(
+                "SELECT r.run_id, r.attempt, r.month, c.digest FROM payloads r LEFT JOIN payloads c"
+                " ON (c.repo, c.kind, c.key) = (r.repo, 'commit', r.head_sha) WHERE r.repo = ? AND r.kind = 'run'",
+                (repo,),
+            ):
+                months[run_id, attempt] = month
+                parts[run_id, attempt] = [f"last {last.get(run_id)}", f"commit {commit.hex() if commit else ''}"]
+            for run_id, attempt, kind, key, digest in index.execute(
+                "SELECT run_id, attempt, kind, key, digest FROM payloads WHERE repo = ? AND run_id IS NOT NULL", (repo,)
+            ):
+                if (run_id, attempt) in parts:
+                    parts[run_id, attempt].append(f"{kind} {key} {digest.hex()}")
+            pruned = set()
+            for run_id, attempt, job_id, state, digest in index.execute(
+                "SELECT run_id, attempt, job_id, state, digest FROM logs WHERE repo = ?", (repo,)
+            ):
+                if (run_id, attempt) in parts:
+                    parts[run_id, attempt].append(f"log {job_id} {digest.hex() if state == 'present' else state}")
+                    if state == "pruned":
+                        pruned.add((run_id, attempt))
+        found: dict[str, dict[tuple[int, int], tuple[str, bool]]] = {}
+        for key in sorted(parts, key=lambda key: (months[key], key)):
+            digest = _digest("\n".join(sorted(parts[key])).encode()).hex()
+            found.setdefault(months[key], {})[key] = (digest, key in pruned)
+        return found
 
     def last_attempts(self, repo: str) -> dict[int, int]:
         """Return the highest attempt stored of every run."""
@@ -437,20 +356,33 @@ class Store:
         for repo, kind, key, digest, body in index.execute("SELECT repo, kind, key, digest, body FROM payloads"):
             if not _is_whole(body, digest):
                 problems.append(f"index.sqlite: {kind} {key} of {repo} is damaged")
-        expected = index.execute(
-            "SELECT month, repo, run_id, attempt, job_id, digest FROM logs WHERE state = 'present' ORDER BY month"
-        ).fetchall()
-        for month, *log_key, digest in expected:
+        for month, key, state in self._broken_logs():
+            problems.append(f"{_log_file(month)}: log of job {key[3]} of run {key[1]}/{key[2]} is {state}")
+        return problems
+
+    def forget_broken_logs(self) -> int:
+        """Note lost and damaged logs as not fetched, so that an import or fetch brings them back; return how many."""
+        broken = [key for _, key, _ in self._broken_logs()]
+        index = self._connect("index.sqlite")
+        with transaction(index):
+            index.executemany(
+                "UPDATE logs SET state = 'not_fetched', reason = 'damaged in the store', digest = NULL, n_stored = 0"
+                " WHERE (repo, run_id, attempt, job_id) = (?,?,?,?)",
+                broken,
+            )
+        return len(broken)
+
+    def _broken_logs(self) -> Iterator[tuple[str, tuple[str, int, int, int], str]]:
+        expected = self._connect("index.sqlite").execute(
+            "SELECT month, digest, repo, run_id, attempt, job_id FROM logs WHERE state = 'present' ORDER BY month"
+        )
+        for month, digest, *key in expected.fetchall():
             try:
-                body = self._held_log(month, log_key)
+                body = self._held_log(month, key)
             except (sqlite3.DatabaseError, KotaciError):
                 body = b""
             if body is None or not _is_whole(body, digest):
-                state = "lost" if body is None else "damaged"
-                problems.append(
-                    f"{_log_file(month)}: log of job {log_key[3]} of run {log_key[1]}/{log_key[2]} is {state}"
-                )
-        return problems
+                yield month, (key[0], key[1], key[2], key[3]), "lost" if body is None else "damaged"
 
     @contextlib.contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -459,7 +391,7 @@ class Store:
             connection = sqlite3.connect(self.path / f"{name}.lock", timeout=600, isolation_level=None)
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
-            raise _explained(error, self.path) from error
+            raise explained(error, self.path) from error
         try:
             yield
         finally:
@@ -476,7 +408,7 @@ class Store:
     def _connect(self, name: str) -> sqlite3.Connection:
         held = self._connections()
         if name not in held:
-            held[name] = _open_database(self.path / name, kind="index" if name == "index.sqlite" else "logs")
+            held[name] = open_database(self.path / name, kind="index" if name == "index.sqlite" else "logs")
         return held[name]
 
 
@@ -502,90 +434,8 @@ def open_store(path: Path, *, create: bool = False) -> Store:
     return store
 
 
-def _open_database(file: Path, *, kind: str) -> sqlite3.Connection:
-    try:
-        connection = sqlite3.connect(file, timeout=60, isolation_level=None)
-    except sqlite3.DatabaseError as error:
-        raise _explained(error, file) from error
-    try:
-        _migrate(connection, file, _MIGRATIONS[kind])
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise _explained(error, file) from error
-    except BadInput:
-        connection.close()
-        raise
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, file: Path, migrations: Sequence[str]) -> None:
-    with _snapshot(connection):
-        (application_id,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (n_tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application_id != APPLICATION_ID and n_tables:
-        raise BadInput(file, "is not a database of kotaci", "name another folder with --store")
-    if version > len(migrations):
-        raise BadInput(
-            file,
-            f"was written by a newer kotaci (schema {version}, known here up to {len(migrations)})",
-            "upgrade kotaci, or name another folder with --store",
-        )
-    if version < len(migrations):
-        if not n_tables:
-            connection.execute("PRAGMA journal_mode = WAL")
-        with _transaction(connection):
-            # Another process may have migrated it between the look above and this lock.
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            for script in migrations[version:]:
-                for statement in filter(str.strip, script.split(";")):
-                    connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {len(migrations)}")
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield connection
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite has rolled back by itself where the disk was full.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-@contextlib.contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """Several reads of one moment, whatever is written meanwhile."""
-    connection.execute("BEGIN")
-    try:
-        yield connection
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
-def _explained(error: sqlite3.DatabaseError, path: Path) -> KotaciError:
-    text = str(error)
-    if "full" in text or "disk I/O" in text:
-        return StoreFull(
-            path,
-            f"cannot be written further ({text})",
-            "free some space and run the same again; what was stored is kept",
-        )
-    if "readonly" in text or "unable to open" in text:
-        return BadInput(path, f"cannot be opened ({text})", "check the folder's permissions")
-    if "locked" in text:
-        return BadInput(path, "is being written by another kotaci", "wait for it to finish")
-    return BadInput(
-        path,
-        f"is damaged or not a database of kotaci ({text})",
-        "name another folder with --store, or import anew",
-    )
+def _encoded(body: Any) -> bytes:
+    return json.dumps(body, ensure_ascii=False, sort_keys=True).encode("utf-8", "replace")
 
 
 def _is_settled(known: tuple[str, bytes | None], log: Log, digest: bytes | None) -> bool:
