@@ -265,6 +265,11 @@ class Finding:
         )
 
 
+def short_workflow(workflow: str) -> str:
+    """Return the workflow without the folder that all share."""
+    return workflow.removeprefix(".github/workflows/")
+
+
 SERVER_URL = "https://github.com"
 
 

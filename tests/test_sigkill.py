@@ -186,7 +186,7 @@ def test_tables_killed_while_they_are_built_are_the_old_ones_or_the_new(
     old, new, n_changes = tables(half_built), tables(built[0]), built[1]
     assert (len(old["runs"]), len(new["runs"])) == (40, 80)
     chance, n_killed = random.Random(7), 0  # noqa: S311  (repeatable on purpose)
-    for number in range(5):
+    for number in range(20):
         store, moment = tmp_path / str(number), chance.randint(1, max(1, n_changes // 2))
         shutil.copytree(half_built, store)
         seen = changes_until_killed("store", "--json", "--store", store, watched=store / "facts", at_change=moment)

@@ -13,9 +13,19 @@ from typing import Any
 
 import pandas as pd
 
-from kotaci.analysis.health import short_workflow
 from kotaci.analysis.statistics import wilson
-from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, Certainty, Finding, Link, Outcome, Price, Severity, job_url
+from kotaci.model import (
+    BAD_OUTCOMES,
+    DECIDED_OUTCOMES,
+    Certainty,
+    Finding,
+    Link,
+    Outcome,
+    Price,
+    Severity,
+    job_url,
+    short_workflow,
+)
 
 _MASK = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{7,40}\b|\d+(?:[.,:]\d+)*")
 _SAYS_IT_FAILED = re.compile(r"(?i)\b(?:error|failed|failure|fatal|panicked|exception|not found|timed out|killed)\b")

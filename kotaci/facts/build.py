@@ -29,7 +29,7 @@ from kotaci.facts.rows import ATTEMPT_TABLES, Attempt, Rows, to_rows
 from kotaci.store import LogState, Store
 from kotaci.tables import TABLES, Column, Table
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _SOURCES = Table(
     "_sources",
@@ -94,7 +94,7 @@ def build_facts(store: Store, *, on_progress: Callable[[str, int, int], None] | 
         if new != old:
             write_manifest(folder, new)
         remove_strays(folder, new)
-    log.info("facts built", extra={"parts": n_parts, "attempts_read": n_read, "attempts_kept": n_kept})
+    logger.info("facts built", extra={"parts": n_parts, "attempts_read": n_read, "attempts_kept": n_kept})
     return Built(n_parts, n_read, n_kept)
 
 

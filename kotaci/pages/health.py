@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from kotaci.analysis.health import Health, rate_jobs, short_workflow
+from kotaci.analysis.health import Health, rate_jobs
 from kotaci.analysis.statistics import wilson
 from kotaci.facts import History
-from kotaci.model import BAD_OUTCOMES, Severity, job_url
+from kotaci.model import BAD_OUTCOMES, Severity, job_url, short_workflow
 from kotaci.pages.opening import no_runs
 from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, table, tiles

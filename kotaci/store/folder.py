@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import logging
 import re
 import sqlite3
 import threading
@@ -25,6 +26,8 @@ from kotaci.model import BadInput, KotaciError
 from kotaci.redaction import may_hold_secret, read_rules, redact, redact_json
 from kotaci.store.database import explained, open_database, snapshot, transaction
 from kotaci.store.records import Batch, Log, LogState, Payload, Written
+
+logger = logging.getLogger(__name__)
 
 BATCH_BYTES = 16 * 2**20
 """Bytes gathered before a commit: one fsync for many small runs, yet little to redo after a crash."""
@@ -93,6 +96,8 @@ class Store:
                 index.execute("INSERT OR IGNORE INTO redactions VALUES (?)", (read_rules().version,))
         except sqlite3.DatabaseError as error:
             raise explained(error, self.path) from error
+        told = {"batches": len(batches), "changed": totals.n_changed - before.n_changed, "months": sorted(months)}
+        logger.info("stored", extra=told)
         return totals
 
     def _put_payload(self, index: sqlite3.Connection, batch: Batch, payload: Payload, totals: Written) -> None:

@@ -8,10 +8,10 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 
+from kotaci.analysis.alarms import HealthOptions
 from kotaci.analysis.health import (
     WORKFLOW_COLUMNS,
     Health,
-    HealthOptions,
     assess_health,
     count_outcomes,
     measure_durations,
