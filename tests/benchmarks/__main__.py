@@ -11,9 +11,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.benchmarks.measure import Row, measure_histories, measure_import, measure_notebooks, run_step
+from tests.benchmarks.measure import (
+    Row,
+    measure_histories,
+    measure_import,
+    measure_install,
+    measure_notebooks,
+    run_step,
+)
 
-PARTS = ("import", "history", "notebooks")
+PARTS = ("install", "import", "history", "notebooks")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -47,6 +54,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
     """Return the rows of one part."""
     if part == "history":
         return measure_histories(folder, options.sizes)
+    if part == "install":
+        return measure_install(folder)
     if part == "notebooks":
         return measure_notebooks(folder)
     small = measure_import(folder, n_logs=options.logs, n_lines=30, n_rounds=options.rounds)

@@ -7,6 +7,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import venv
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +22,8 @@ from kotaci.facts import build_facts, read_history
 from kotaci.model import Repo
 from kotaci.store import Batch, open_store
 from tests.benchmarks.generate import REPO, history
+
+ROOT = Path(__file__).parent.parent.parent
 
 Row = tuple[str, str]
 """What was measured, and the value with its unit."""
@@ -204,4 +207,27 @@ def measure_notebooks(folder: Path) -> list[Row]:
     rows.append(
         ("papermill and jupyter nbconvert as commands", f"{commands:.1f} s, {commands / spent[1]:.1f}x of our runner")
     )
+    return rows
+
+
+def measure_install(folder: Path) -> list[Row]:
+    """Return seconds, size and packages of an install without and with the lab, each into an empty environment."""
+    uv, rows = shutil.which("uv"), list[Row]()
+    for name, what in (("headless", str(ROOT)), ("with the lab", f"{ROOT}[lab]")):
+        home = folder / name.replace(" ", "-")
+        python = home / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+        if uv:
+            subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(home)], check=True)
+        else:
+            venv.create(home, with_pip=True)
+        install = (
+            [uv, "pip", "install", "--quiet", "--python", str(python)]
+            if uv
+            else [str(python), "-m", "pip", "install", "--quiet"]
+        )
+        began = perf_counter()
+        subprocess.run([*install, what], check=True)
+        seconds = perf_counter() - began
+        n_packages = len(list(home.rglob("*.dist-info")))
+        rows.append((f"install, {name}", f"{seconds:.0f} s, {bytes_in(home) / 1e6:.0f} MB, {n_packages} packages"))
     return rows
