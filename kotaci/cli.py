@@ -26,8 +26,9 @@ Exit codes: 0 done · 1 done, and a finding is at or above --fail-on · 2 bad in
 3 incomplete but kept, run again · 4 GitHub refused · 5 a notebook failed, the rest was delivered
 """
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# Paths and names hold brackets, which are no markup of ours.
+out = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -306,7 +307,7 @@ def _print_reports(reports: Sequence[Any], out_path: Path) -> None:
         counts = [sum(finding.severity == level for finding in report.findings) for level in reversed(Severity)]
         told = ", ".join(f"{n} {level.name.lower()}" for n, level in zip(counts, reversed(Severity), strict=True) if n)
         table.add_row(report.name, _plain(answer), told or "none")
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False, emoji=False).print(table)
     out.print(f"\nOpen {out_path.resolve() / 'index.html'}")
 
 
@@ -314,7 +315,7 @@ def _plain(markdown: str) -> str:
     import re
 
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
-    return re.sub(r"(?<!\\)[*`]|\\(?=[^\w\s])|[\u200b\u2060]", "", text).replace("[", r"\[")
+    return re.sub(r"(?<!\\)[*`]|\\(?=[^\w\s])|[\u200b\u2060]", "", text)
 
 
 def _describe(store_path: Path) -> dict[str, Any]:
@@ -384,7 +385,7 @@ def _progress(what: str) -> Iterator[Callable[[str, int, int | None], None]]:
         return
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -220,3 +220,23 @@ def test_prune_says_what_would_go_and_then_does_it(run: Run, run_log: Path) -> N
     assert (code, out.startswith("Dropped 1 logs")) == (0, True)
     told = json.loads(run("store", "--json")[1])
     assert (told["logs"]["present"], told["logs"]["pruned"], told["failed_jobs"]) == (0, 1, 1)
+
+
+def test_brackets_in_a_path_are_no_markup(run: Run, run_log: Path, tmp_path: Path) -> None:
+    _, out, _ = run("import", run_log, store=tmp_path / "a [bold] :bug: store")
+    assert "a [bold] :bug: store" in out
+
+
+def test_a_damaged_log_is_forgotten_on_demand_and_imported_again(run: Run, run_log: Path, tmp_path: Path) -> None:
+    run("import", run_log)
+    (file,) = (tmp_path / "store").glob("logs-*.sqlite")
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE logs SET body = x'00'")
+    connection.close()
+    code, _, err = run("store", "check")
+    assert (code, "is damaged in 1 places; run it with --forget" in err) == (2, True)
+    code, out, _ = run("store", "check", "--forget")
+    assert (code, out.startswith("Noted 1 logs as not fetched")) == (0, True)
+    code, out, _ = run("import", run_log)
+    assert (code, out.startswith("Stored 1 new things")) == (0, True)
+    assert run("store", "check")[0] == 0
