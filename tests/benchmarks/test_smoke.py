@@ -62,4 +62,4 @@ def test_the_benchmarks_print_a_table(capsys: pytest.CaptureFixture[str]) -> Non
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["imports"])
-    assert "imports: choose from import, history, notebooks" in capsys.readouterr().err
+    assert "imports: choose from install, import, history, notebooks" in capsys.readouterr().err
