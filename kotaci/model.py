@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Any
+from urllib.parse import quote
 
 
 class ExitCode(IntEnum):
@@ -285,6 +286,7 @@ def job_url(repo: str, run_id: int, job_id: int) -> str:
     return f"{SERVER_URL}/{repo}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
 
 
-def commit_url(repo: str, sha: str) -> str:
-    """Return the address of a commit; empty where the commit is not known."""
-    return f"{SERVER_URL}/{repo}/commit/{sha}" if sha else ""
+def workflow_url(repo: str, workflow: str) -> str:
+    """Return the address of a workflow's list of runs; empty where its path is not known."""
+    file = workflow.removeprefix(".github/workflows/")
+    return f"{SERVER_URL}/{repo}/actions/workflows/{quote(file)}" if file != workflow else ""

@@ -25,6 +25,7 @@ from kotaci.model import (
     Finding,
     Outcome,
     short_workflow,
+    workflow_url,
 )
 
 
@@ -54,9 +55,11 @@ class Health:
     options: HealthOptions
 
 
+GREEN_COLUMNS = ("to_green_s", "to_green_low_s", "to_green_high_s")
 WORKFLOW_COLUMNS = [
     "workflow",
     "path",
+    "url",
     "n_runs",
     "n",
     "n_failed",
@@ -70,6 +73,8 @@ WORKFLOW_COLUMNS = [
     "n_green",
     "n_still_red",
     "to_green_s",
+    "to_green_low_s",
+    "to_green_high_s",
     "n_wall",
     "wall_s",
     "wall_low_s",
@@ -90,7 +95,7 @@ WORKFLOW_COLUMNS = [
     "is_silent",
 ]
 """Columns of Health.workflows: n is the runs behind failure_rate, low and high its interval; change is the second
-half of the window against the first; to_green_s and wall_s are medians."""
+half of the window against the first; to_green_s and wall_s are medians, low and high their 95 % intervals."""
 
 
 def assess_health(
@@ -298,6 +303,7 @@ def _workflow_table(
             {
                 "workflow": short_workflow(workflow),
                 "path": workflow,
+                "url": workflow_url(group["repo"].iloc[0], workflow),
                 "n_runs": int((first["workflow"] == workflow).sum()),
                 "n": n,
                 "n_failed": x,
@@ -310,7 +316,7 @@ def _workflow_table(
                 "trend": _trend_word(change, n=n, options=options),
                 "n_green": int(green.notna().sum()),
                 "n_still_red": int(green.isna().sum()),
-                "to_green_s": float(green.median()) if green.notna().any() else math.nan,
+                **dict(zip(GREEN_COLUMNS, median_interval(green.tolist()), strict=True)),
                 "n_wall": len(wall),
                 **dict(zip(("wall_s", "wall_low_s", "wall_high_s"), median_interval(wall.tolist()), strict=True)),
                 "wall_p95_s": float(wall.quantile(0.95)) if len(wall) else math.nan,

@@ -9,6 +9,9 @@ import numpy as np
 
 Z = 1.959963984540054
 
+FEWEST_FOR_INTERVAL = 6
+"""With fewer values even their whole range covers the median with less than 95 %: 1 - 2 * 0.5^n."""
+
 
 def wilson(x: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval of the rate x / n; (0, 1) for n = 0.

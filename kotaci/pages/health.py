@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from kotaci.analysis.health import Health, rate_jobs
-from kotaci.analysis.statistics import wilson
+from kotaci.analysis.health import GREEN_COLUMNS, Health, rate_jobs
+from kotaci.analysis.statistics import FEWEST_FOR_INTERVAL, wilson
 from kotaci.facts import History
 from kotaci.model import BAD_OUTCOMES, Severity, job_url, short_workflow
 from kotaci.pages.opening import no_runs
@@ -104,22 +104,50 @@ def durations_figure(health: Health) -> Block:
 
 
 def workflow_table(health: Health) -> Block:
-    """Return one row a workflow: failures, trend, time to green, wall and queue time."""
+    """Return one row a workflow: failures, trend, time to green."""
+    flows = health.workflows
     return table(
-        health.workflows,
+        flows.assign(green=_medians(flows, *GREEN_COLUMNS, n="n_green")),
         [
-            Col("workflow", kind="code"),
+            Col("workflow", kind="code", link="url"),
             Col("n", "runs", kind="number"),
-            Col("failure_rate", "failed [95 %]", kind="interval", n="n", few=health.options.min_runs),
+            Col("n_failed", "failed", kind="number"),
+            Col("failure_rate", "rate [95 %]", kind="interval", n="n", few=health.options.min_runs),
             Col("trend", kind="badge", tones={"worse": "bad", "better": "good"}),
-            Col("to_green_s", "to green", kind="duration"),
+            Col("green", "time to green [95 %]"),
             Col("n_green", "n", kind="number"),
-            Col("wall_s", "wall", kind="duration"),
-            Col("wall_p95_s", "p95", kind="duration"),
-            Col("queue_s", "queue", kind="duration"),
+            Col("n_still_red", "red now", kind="number"),
         ],
         more="more workflows",
     )
+
+
+def duration_table(health: Health) -> Block:
+    """Return one row a workflow: how long its runs last and its jobs wait."""
+    flows = health.workflows
+    return table(
+        flows.assign(wall=_medians(flows, "wall_s", "wall_low_s", "wall_high_s", n="n_wall")),
+        [
+            Col("workflow", kind="code", link="url"),
+            Col("wall", "wall, median [95 %]"),
+            Col("wall_p95_s", "p95", kind="duration"),
+            Col("n_wall", "n", kind="number"),
+            Col("queue_s", "queue, median", kind="duration"),
+            Col("queue_p95_s", "p95", kind="duration"),
+            Col("n_queue", "n", kind="number"),
+        ],
+        more="more workflows",
+    )
+
+
+def _medians(flows: pd.DataFrame, *names: str, n: str) -> list[str]:
+    """Return `9 m 22 s [9 m, 10 m]` for each row; without an interval where it would be the range of a few."""
+    rows = zip(flows[n], *(flows[name] for name in names), strict=True)
+    return [
+        words.duration(median)
+        + (f" [{words.duration(low)}, {words.duration(high)}]" if count >= FEWEST_FOR_INTERVAL else "")
+        for count, median, low, high in rows
+    ]
 
 
 def job_table(health: Health, jobs: pd.DataFrame) -> Block:
@@ -156,7 +184,7 @@ def rerun_table(health: Health) -> Block:
     return table(
         flows[(flows["n_reruns"] > 0) | (flows["n_cancelled"] > 0)],
         [
-            Col("workflow", kind="code"),
+            Col("workflow", kind="code", link="url"),
             Col("n_runs", "runs", kind="number"),
             Col("n_reruns", "run again", kind="number"),
             Col("n_cancelled", "cancelled", kind="number"),
@@ -186,7 +214,7 @@ def silence_table(health: Health) -> Block:
     return table(
         flows.sort_values(["is_silent", "silent_s"], ascending=False),
         [
-            Col("workflow", kind="code"),
+            Col("workflow", kind="code", link="url"),
             Col("state", kind="badge", tones={"silent": "bad", "as usual": "good"}),
             Col("last_at", "last run", kind="time"),
             Col("silent_s", "since then", kind="duration"),

@@ -10,6 +10,7 @@ from typing import Any
 from kotaci import __version__
 from kotaci.analysis.coverage import assess_coverage
 from kotaci.facts import History, build_facts, read_history
+from kotaci.model import BAD_OUTCOMES
 from kotaci.report import words
 from kotaci.report.blocks import Block, answer, details, note, page
 from kotaci.report.inline import code, join, sentence
@@ -51,7 +52,7 @@ def data_behind(history: History, *, options: Any, is_open: bool = False) -> Blo
     """Return what the report rests on: counts, what is missing, thresholds."""
     jobs, runs = history["jobs"], history["runs"]
     coverage = assess_coverage(runs, jobs, branch_is_told=history.branch_is_told, default_branch=history.default_branch)
-    bad_logs = jobs.loc[jobs["outcome"].isin(["failure", "timed_out"]), "log_state"]
+    bad_logs = jobs.loc[jobs["outcome"].isin(BAD_OUTCOMES), "log_state"]
     blocks = [
         note(
             sentence(

@@ -112,11 +112,6 @@ class WorkflowJob:
         """Return whether the matrix is only known at run time."""
         return self.strategy is not None and self.strategy.is_dynamic
 
-    @property
-    def has_matrix(self) -> bool:
-        """Return whether the job is multiplied by a matrix, known or not."""
-        return bool(self.legs) or self.is_dynamic
-
 
 @dataclass(frozen=True)
 class WorkflowFile:
