@@ -57,8 +57,8 @@ def cli(*, verbose: bool, log_json: bool) -> None:
 @click.option(
     "--git", "clones", multiple=True, type=click.Path(path_type=Path), help="A clone: commits and workflow files."
 )
-@click.option("--repo", help="owner/name, where the files do not tell it.")
-@click.option("--run", "run_text", help="The run these logs belong to: its id, RUN/ATTEMPT, or its address.")
+@click.option("--repo", help="owner/name of these files; wins over what they tell.")
+@click.option("--run", "run_text", help="The run of these logs: its id, RUN/ATTEMPT, or its address.")
 @click.option("--workflow", default="", help="Path of the workflow file, where the files do not tell it.")
 @store_option
 def import_command(
@@ -86,11 +86,14 @@ def import_command(
     if missing:
         raise BadInput(missing[0], "does not exist", "check the spelling")
 
+    skipped: list[tuple[Path, BadInput]] = []
+
     def batches() -> Iterator[Batch]:
         for path in paths:
-            yield from read_archive(path, said=said)
+            yield from read_archive(path, said=said, on_skipped=lambda file, error: skipped.append((file, error)))
         for clone in clones:
-            payloads = list(read_clone(clone))
+            # Commits last: one that is stored has its workflow files, also after a kill.
+            payloads = sorted(read_clone(clone), key=lambda payload: payload.kind == "commit")
             name = said.repo or Repo.parse(_remote_of(payloads, clone))
             for start in range(0, len(payloads), 200):
                 yield Batch(str(name), "git", payloads[start : start + 200])
@@ -100,7 +103,7 @@ def import_command(
     with open_store(store_path, create=True) as store, _progress("importing") as tell:
         written = None
         for written in store.write(stream):
-            tell(f"{written.n_batches} batches, {written.n_log_bytes / 1e6:,.0f} MB of logs", written.n_batches, None)
+            tell(f"batches, {written.n_log_bytes / 1e6:,.0f} MB of logs", written.n_batches, None)
         summary = store.summary()
     if written is None or written.n_changed == 0:
         out.print(f"Nothing new; the store at {store_path} holds all of it.")
@@ -109,6 +112,10 @@ def import_command(
             f"Stored {written.n_changed:,} new things from {written.n_batches:,} batches "
             f"({written.n_log_bytes / 1e6:,.1f} MB of logs) in {store_path}."
         )
+    for file, error in skipped[:10]:
+        err.print(f"skipped {file}: {error.problem}")
+    if len(skipped) > 10:
+        err.print(f"skipped {len(skipped) - 10} more files that hold no log")
     if written is not None and written.n_redacted:
         out.print(f"Replaced {written.n_redacted} secrets on the way in.")
     _say_held(summary)
@@ -148,7 +155,7 @@ def store_group(context: click.Context, *, as_json: bool, store_path: Path) -> N
 
 
 @store_group.command("check")
-@click.option("--forget", is_flag=True, help="Note lost and damaged logs as not fetched, so that they can come back.")
+@click.option("--forget", is_flag=True, help="Forget what is lost or damaged, so that it can come back.")
 @store_option
 def check_command(*, forget: bool, store_path: Path) -> None:
     """Read everything back and say what is wrong."""
@@ -159,10 +166,10 @@ def check_command(*, forget: bool, store_path: Path) -> None:
         for problem in problems:
             err.print(problem)
         if problems and forget:
-            out.print(f"Noted {store.forget_broken_logs():,} logs as not fetched; import or fetch them again.")
+            out.print(f"Forgot {store.forget_broken():,} damaged things; import or fetch them again.")
             problems = store.check()
     if problems:
-        hint = "import anew what is named above" if forget else "run it with --forget, then import those logs again"
+        hint = "import anew what is named above" if forget else "run it with --forget, then import again"
         raise BadInput(store_path, f"is damaged in {len(problems)} places", hint)
     out.print(f"{store_path}: every payload and log reads back as it was stored.")
 
@@ -228,12 +235,14 @@ def report_command(
     """
     from kotaci.facts import build_facts, read_history
     from kotaci.report import runner
-    from kotaci.sample import open_sample
+    from kotaci.sample import SAMPLE, open_sample
     from kotaci.store import open_store
 
     threshold = Severity.parse(fail_on) if fail_on else None
     chosen = _choose(names, folder or notebooks_folder())
     parameters = _parse_given(given)
+    if "store" in parameters:
+        raise BadInput(f"store={parameters['store']}", "is not set with -p", "use --store, or --sample")
     for name, value in (("repo", repo or None), ("since", since), ("until", until)):
         if value is not None:
             parameters[name] = value
@@ -242,7 +251,8 @@ def report_command(
         runner.check_parameters(notebook, {key: value for key, value in parameters.items() if key in known})
     if not any("store" in {parameter.name for parameter in notebook.parameters} for notebook in chosen):
         raise BadInput(chosen[0].path, "has no parameter `store`", "give notebooks of kotaci")
-    store = open_sample() if is_sample else open_store(store_path)
+    Window.parse(since=parameters.get("since", ""), until=parameters.get("until", ""))
+    store = open_sample() if is_sample or str(store_path) == SAMPLE else open_store(store_path)
     with store, _progress("tables") as tell:
         build_facts(store, on_progress=tell)
         read_history(
@@ -264,6 +274,7 @@ def report_command(
 
         reports = runner.run(chosen, parameters=parameters, out=out_path, jobs=jobs, on_progress=on_progress)
     _print_reports(reports, out_path)
+    out.print(f"Read from the store {store.path}")
     if any(report.error for report in reports):
         raise SystemExit(ExitCode.NOTEBOOK_FAILED)
     if threshold is not None and any(f.severity >= threshold for report in reports for f in report.findings):
@@ -312,10 +323,11 @@ def _print_reports(reports: Sequence[Any], out_path: Path) -> None:
 
 
 def _plain(markdown: str) -> str:
+    import html
     import re
 
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
-    return re.sub(r"(?<!\\)[*`]|\\(?=[^\w\s])|[\u200b\u2060]", "", text)
+    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"</?[a-z]+>", "", markdown))
+    return html.unescape(re.sub(r"(?<!\\)[*`]|\\(?=[^\w\s])", "", text)).replace("\u200b", "").replace("\u2060", "")
 
 
 def _describe(store_path: Path) -> dict[str, Any]:
@@ -325,7 +337,7 @@ def _describe(store_path: Path) -> dict[str, Any]:
     with open_store(store_path) as store:
         build_facts(store)
         summary = store.summary()
-        repos = {}
+        repos, states = {}, dict.fromkeys(summary["logs"], 0)
         for repo in store.repos():
             history = read_history(store, repo=repo)
             runs, jobs = history["runs"], history["jobs"]
@@ -338,6 +350,8 @@ def _describe(store_path: Path) -> dict[str, Any]:
                 "failed_jobs": int(jobs["outcome"].isin(BAD_OUTCOMES).sum()),
                 "cancelled_jobs": int((jobs["outcome"] == Outcome.CANCELLED).sum()),
             }
+            for state, n in jobs["log_state"].value_counts().items():
+                states[state] = states.get(state, 0) + int(n)
     counts = ("runs", "attempts", "jobs", "failed_jobs", "cancelled_jobs")
     ends = [repo["until"] for repo in repos.values() if repo["until"]]
     starts = [repo["since"] for repo in repos.values() if repo["since"]]
@@ -346,12 +360,13 @@ def _describe(store_path: Path) -> dict[str, Any]:
         "window": {"since": min(starts, default=None), "until": max(ends, default=None)},
         **{name: sum(int(repo[name] or 0) for repo in repos.values()) for name in counts},
         **summary,
+        "logs": states,
         "repos": repos,
     }
 
 
 def _print_store(told: dict[str, Any]) -> None:
-    out.print(f"Store {told['store']}, {told['disk_bytes'] / 1e6:,.1f} MB on disk")
+    out.print(f"Store {told['store']}, {told['size'] / 1e6:,.1f} MB on disk")
     window = told["window"]
     if window["since"]:
         out.print(f"From {window['since'][:16]} to {window['until'][:16]} UTC")
@@ -432,6 +447,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitCode.BAD_INPUT
     except SystemExit as ended:
         return int(ended.code or 0)
+    except Exception as error:
+        # The contract knows no other exit codes; the trace is there for whoever asks for it.
+        logging.getLogger("kotaci").exception("unexpected")
+        words = " ".join(str(error).split())[:200]
+        hint = "run `kotaci store check`; if that is clean, kotaci is at fault, and `kotaci --verbose` shows where"
+        click.echo(f"kotaci: {type(error).__name__}: {words}; {hint}", err=True)
+        return ExitCode.BAD_INPUT
     return ExitCode.DONE
 
 

@@ -29,7 +29,7 @@ def sample_folder() -> Path:
 def default_store(environment: Mapping[str, str]) -> Path:
     """Return the store's folder where none is named: KOTACI_STORE, else the user's data folder."""
     told = environment.get("KOTACI_STORE", "")
-    return Path(told) if told else platformdirs.user_data_path("kotaci", appauthor=False) / "store"
+    return Path(told).expanduser() if told else platformdirs.user_data_path("kotaci", appauthor=False) / "store"
 
 
 def cache_folder() -> Path:

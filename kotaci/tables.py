@@ -106,7 +106,7 @@ outcome text a word of model.Outcome
 outcome_source text api, or log where it was read off the logs
 created_at time when the first attempt was created
 started_at time when this attempt started
-ended_at time end of its last job
+ended_at time end of its last job; GitHub's last word where it has none
 wall_s float ended_at - started_at
 n_jobs int jobs of this attempt
 n_failed_jobs int of these, failed

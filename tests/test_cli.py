@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kotaci.cli import main
+from kotaci.cli import _plain, main
+from kotaci.places import default_store
 from tests.builders import failed, in_2026, write_zip
 
 Run = Callable[..., tuple[int, str, str]]
@@ -236,7 +237,42 @@ def test_a_damaged_log_is_forgotten_on_demand_and_imported_again(run: Run, run_l
     code, _, err = run("store", "check")
     assert (code, "is damaged in 1 places; run it with --forget" in err) == (2, True)
     code, out, _ = run("store", "check", "--forget")
-    assert (code, out.startswith("Noted 1 logs as not fetched")) == (0, True)
+    assert (code, out.startswith("Forgot 1 damaged things")) == (0, True)
     code, out, _ = run("import", run_log)
     assert (code, out.startswith("Stored 1 new things")) == (0, True)
     assert run("store", "check")[0] == 0
+
+
+def test_the_store_is_not_a_parameter(run: Run, run_log: Path, tmp_path: Path) -> None:
+    run("import", run_log)
+    assert "is not set with -p; use --store" in fails(run, "report", "-p", "store=/nowhere", store=tmp_path / "store")
+
+
+def test_reports_do_not_overwrite_the_notebooks(run: Run, run_log: Path, tmp_path: Path) -> None:
+    run("import", run_log)
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    (folder / "own.ipynb").write_text(notebook('store: str = ""  # folder', "1 + 1"), encoding="utf-8")
+    words = ["report", "--notebooks", folder, "--out", folder]
+    assert "holds own.ipynb, which would be overwritten" in fails(run, *words, store=tmp_path / "store")
+
+
+def test_a_default_store_in_the_home_folder_is_found(tmp_path: Path) -> None:
+    assert default_store({"KOTACI_STORE": "~/kept"}) == Path.home() / "kept"
+    assert default_store({}).name == "store"
+
+
+def test_answers_on_the_terminal_are_plain_text() -> None:
+    assert _plain("**2 of 3** [ci.yml](https://x.example) `a b` <code>c&#124;d</code> @&#8203;octocat 1\\*2") == (
+        "2 of 3 ci.yml a b c|d @octocat 1*2"
+    )
+
+
+def test_what_is_no_log_in_a_folder_is_skipped_and_said(run: Run, run_log: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    run_log.rename(folder / "logs.zip")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1\0")
+    code, out, err = run("import", folder)
+    assert (code, "Stored" in out) == (0, True)
+    assert ".DS_Store: is a binary file" in err

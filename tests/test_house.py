@@ -23,8 +23,8 @@ MAY_IMPORT = {
     "facts": {"model", "tables", "logs", "store", "workflows"},
     "sample": {"model", "places", "store", "facts"},
     "analysis": {"model"},
-    "report": {"model", "tables"},
-    "pages": {"model", "store", "facts", "sample", "analysis", "report"},
+    "report": {"model", "tables", "redaction"},
+    "pages": {"model", "places", "store", "facts", "sample", "analysis", "report"},
     "cli": {"model", "places", "store", "archives", "facts", "sample", "report"},
     "__main__": {"cli"},
 }

@@ -24,11 +24,11 @@ from kotaci.model import (
     RunRef,
     Severity,
     Window,
-    commit_url,
     job_url,
     parse_duration,
     parse_moment,
     run_url,
+    workflow_url,
 )
 from tests.builders import SEEDED
 
@@ -288,5 +288,7 @@ def test_addresses_are_githubs_and_what_was_imported_has_none() -> None:
     assert run_url("o/r", 7) == "https://github.com/o/r/actions/runs/7"
     assert run_url("o/r", 7, 2) == "https://github.com/o/r/actions/runs/7/attempts/2"
     assert job_url("o/r", 7, 70) == "https://github.com/o/r/actions/runs/7/job/70"
-    assert commit_url("o/r", "abc") == "https://github.com/o/r/commit/abc"
-    assert [run_url("o/r", -7), job_url("o/r", -7, -70), job_url("o/r", 7, -70), commit_url("o/r", "")] == [""] * 4
+    assert workflow_url("o/r", ".github/workflows/ci.yml") == "https://github.com/o/r/actions/workflows/ci.yml"
+    assert [run_url("o/r", -7), job_url("o/r", -7, -70), job_url("o/r", 7, -70), workflow_url("o/r", "Test")] == [
+        ""
+    ] * 4

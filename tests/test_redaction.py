@@ -47,6 +47,23 @@ def test_every_rule_has_examples_of_both_kinds_and_a_literal_that_occurs_in_each
         assert any(literal in text.encode() for literal in rule.literals)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "glpat-" + "a1B2_" * 4,
+        "glpat-" + "a1B2_" * 6 + ".01.0a1b2c3d4",
+        "hf_" + "a1" * 17,
+        "sk_live_" + "a1B2" * 6,
+        "sk-proj-" + "a1B2_-" * 8,
+        "sk-ant-api03-" + "a1B2_-" * 15,
+        "SG." + "a1" * 11 + "." + "b" * 43,
+    ],
+)
+def test_tokens_of_other_services_are_known(secret: str) -> None:
+    redacted, n_redacted = redact(f"TOKEN={secret} used".encode())
+    assert (secret[:6].encode() in redacted, redacted.endswith(b"] used"), n_redacted) == (False, True, 1)
+
+
 def test_rules_have_different_names_and_a_version() -> None:
     assert len(BY_ID) == len(RULES)
     assert read_rules().version >= 1
@@ -154,7 +171,20 @@ def test_any_bytes_can_be_redacted(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    [b"eyJ", b"_eyJaaaaaaaa.eyJ", b"-----BEGIN " + b"PRIVATE KEY-----\nabc\n", b"://a:", b"github_pat_", b"-a", b"cio"],
+    [
+        b"glpat-",
+        b"hf_",
+        b"sk_live_",
+        b"sk-ant-",
+        b"SG.",
+        b"eyJ",
+        b"_eyJaaaaaaaa.eyJ",
+        b"-----BEGIN " + b"PRIVATE KEY-----\nabc\n",
+        b"://a:",
+        b"github_pat_",
+        b"-a",
+        b"cio",
+    ],
     ids=repr,
 )
 def test_a_hostile_line_of_a_megabyte_is_read_without_going_back(piece: bytes) -> None:

@@ -78,7 +78,7 @@ def changes_until_killed(*words: str | Path, watched: Path, at_change: int | Non
 def told(store: Path) -> dict[str, Any]:
     """Return `kotaci store --json` but for what depends on the place: path and room on the disk."""
     words = json.loads(run_to_the_end("store", "--json", "--store", store))
-    return {name: value for name, value in words.items() if name not in {"store", "disk_bytes"}}
+    return {name: value for name, value in words.items() if name not in {"store", "size"}}
 
 
 def tables(store: Path) -> dict[str, pd.DataFrame]:
@@ -148,7 +148,7 @@ def test_what_progress_said_was_stored_outlives_a_kill(n_lines: int, tree: Path,
         assert process.stderr is not None
         lines = [process.stderr.readline() for _ in range(n_lines)]
         process.send_signal(signal.SIGKILL)
-    assert lines[-1].startswith(f"importing: {256 * n_lines} {256 * n_lines} batches")
+    assert lines[-1].startswith(f"importing: {256 * n_lines} batches")
     assert_whole(store)
     with open_store(store) as held:
         assert held.summary()["payloads"]["run"] >= 256 * n_lines

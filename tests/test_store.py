@@ -1,24 +1,39 @@
 """What goes into a store is there, once, whole, and stays: also on a full disk, beside readers, after a crash."""
 
+import contextlib
 import hashlib
 import os
 import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kotaci.model import BadInput
+from kotaci.redaction import read_rules
 from kotaci.store import Batch, Log, Payload, Store, StoreFull, Written, open_store
-from tests.builders import AT, REPO, SEEDED, SHA, api_batch, commit_payload, failed, job_log, run_payload, write_all
+from tests.builders import (
+    AT,
+    REPO,
+    SEEDED,
+    SHA,
+    WORKFLOW,
+    api_batch,
+    commit_payload,
+    failed,
+    job_log,
+    passed,
+    run_payload,
+    write_all,
+)
 
 APRIL = datetime(2026, 4, 1, 0, 10, tzinfo=UTC)
 SECRET = "gh" + "p_" + "a" * 36
@@ -150,7 +165,7 @@ def test_secrets_never_reach_the_disk_and_are_counted(store: Store) -> None:
     assert written.n_redacted == 2
     assert store.log(REPO, 1, 1, 11) == "token [redacted:github-token]\n"
     assert store.payload(REPO, "run", "1/1")["display_title"] == "oops\n[redacted:github-token]"
-    assert (store.summary()["redacted"], store.summary()["redaction_rules"]) == (2, [1])
+    assert (store.summary()["redacted"], store.summary()["redaction_rules"]) == (2, [read_rules().version])
     assert next(store.write([batch])).n_redacted == 0
 
 
@@ -218,6 +233,69 @@ def test_logs_are_counted_by_state(store: Store) -> None:
     assert store.summary()["logs"] == {
         "present": 1, "expired": 1, "never_written": 1, "not_fetched": 1, "pruned": 0,
     }  # fmt: skip
+
+
+def test_bytes_of_logs_are_those_of_the_logs_that_are_present(store: Store) -> None:
+    write_all(store, api_batch(1), api_batch(2, at=APRIL))
+    both = store.summary()
+    store.prune(before=APRIL)
+    assert (both["log_bytes"], store.summary()["log_bytes"]) == (
+        2 * len(job_log(passed()).encode()),
+        both["log_bytes"] // 2,
+    )
+    assert 0 < store.summary()["stored_log_bytes"] < both["stored_log_bytes"]
+    assert store.summary()["size"] == sum(file.stat().st_size for file in store.path.iterdir())
+
+
+# -- less after more ------------------------------------------------------------------------------------------
+
+
+def as_part(batch: Batch, body: bytes) -> Batch:
+    """Return what `--log-failed` tells of the same job."""
+    (run, job), (log,) = batch.payloads, batch.logs
+    job = replace(job, body={**job.body, "is_partial": True, "steps": []})
+    return replace(batch, payloads=(run, job), logs=(replace(log, body=body, is_partial=True),))
+
+
+def test_a_part_of_a_log_does_not_replace_what_is_held(store: Store) -> None:
+    whole = api_batch(1, source="gh")
+    part, other = as_part(whole, b"the end only\n"), as_part(whole, b"another end\n")
+    assert write_all(store, part) == 3
+    assert write_all(store, other) == 0
+    assert write_all(store, whole) == 2
+    assert write_all(store, part) == 0
+    assert store.log(REPO, 1, 1, 11) == job_log(passed())
+    assert store.payload(REPO, "job", "1/1/11") == whole.payloads[1].body
+
+
+# -- one run, told by several files ---------------------------------------------------------------------------
+
+
+def file_batch(at: datetime | None = AT, source: str = "file", **told: object) -> Batch:
+    return Batch(REPO, source, [Payload("run", "1/1", {"id": 1, "path": None, "head_sha": "", **told}, at)])
+
+
+def test_what_one_file_told_of_a_run_survives_another_that_tells_less(store: Store) -> None:
+    write_all(store, file_batch(path=WORKFLOW, event="unknown", pull_requests=[{"number": 5}], head_branch="main"))
+    write_all(store, file_batch(event="push", pull_requests=[], head_sha=SHA, head_branch="topic", source="gh"))
+    assert store.payload(REPO, "run", "1/1") == {
+        "id": 1, "path": WORKFLOW, "event": "push", "pull_requests": [{"number": 5}], "head_sha": SHA,
+        "head_branch": "topic",
+    }  # fmt: skip
+    assert write_all(store, file_batch(path=WORKFLOW), file_batch()) == 0
+
+
+def test_what_a_file_tells_of_a_run_is_not_mixed_into_what_github_says(store: Store) -> None:
+    write_all(store, file_batch(display_title="guessed"), Batch(REPO, "api", [run_payload(1)]))
+    assert store.payload(REPO, "run", "1/1") == run_payload(1).body
+
+
+def test_a_run_stays_in_the_month_that_was_told_first(store: Store) -> None:
+    write_all(store, file_batch(at=None))
+    write_all(store, file_batch(path=WORKFLOW))
+    assert list(store.attempt_digests(REPO)) == ["2026-03"]
+    write_all(store, file_batch(at=APRIL, event="push"))
+    assert list(store.attempt_digests(REPO)) == ["2026-03"]
 
 
 # -- pruning --------------------------------------------------------------------------------------------------
@@ -451,6 +529,58 @@ def test_check_finds_a_log_that_was_exchanged(filled: Path) -> None:
         assert store.check() == ["logs-2026-03.sqlite: log of job 11 of run 1/1 is damaged"]
 
 
+def test_a_damaged_payload_is_an_error_and_comes_back_when_it_was_forgotten(filled: Path) -> None:
+    change_index(filled, "UPDATE payloads SET body = x'00' WHERE kind = 'run' AND key = '1/1'")
+    with open_store(filled) as store:
+        for read in (
+            lambda: store.payload(REPO, "run", "1/1"),
+            lambda: list(store.payloads(REPO, "run")),
+            lambda: store.attempt_payloads(REPO, 1, 1),
+        ):
+            with pytest.raises(BadInput, match=rf"run 1/1 of {REPO} is damaged; run `kotaci store check`"):
+                read()
+        assert (store.forget_broken(), store.check()) == (1, [])
+        assert store.payload(REPO, "run", "1/1") is None
+        assert write_all(store, api_batch(1)) == 1
+        assert store.payload(REPO, "run", "1/1") == run_payload(1).body
+
+
+def test_a_payload_that_is_no_json_is_damaged(filled: Path) -> None:
+    body = zstandard.compress(b"{").hex()
+    change_index(filled, f"UPDATE payloads SET body = x'{body}' WHERE kind = 'run' AND key = '1/1'")
+    with open_store(filled) as store, pytest.raises(BadInput, match="is damaged"):
+        store.payload(REPO, "run", "1/1")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        Store.repos,
+        Store.check,
+        Store.summary,
+        Store.forget_broken,
+        lambda store: store.payload(REPO, "run", "1/1"),
+        lambda store: list(store.payloads(REPO, "run")),
+        lambda store: store.attempt_payloads(REPO, 1, 1),
+        lambda store: store.attempt_digests(REPO),
+        lambda store: store.last_attempts(REPO),
+        lambda store: store.kind_digest(REPO, ["run"]),
+        lambda store: store.log_rows(REPO, 1, 1),
+        lambda store: store.log(REPO, 1, 1, 11),
+        lambda store: store.prunable(before=APRIL),
+        lambda store: store.prune(before=APRIL),
+        lambda store: write_all(store, api_batch(1)),
+    ],
+)
+def test_a_damaged_index_is_an_error_in_words(filled: Path, use: Callable[[Store], object]) -> None:
+    with open_store(filled) as store:
+        change_index(filled, "DROP TABLE payloads", "DROP TABLE logs")
+        with pytest.raises(BadInput, match="is damaged or not a database of kotaci"):
+            use(store)
+    with pytest.raises(BadInput, match="is damaged or not a database of kotaci"):
+        open_store(filled)
+
+
 def test_check_finds_a_payload_that_was_exchanged(filled: Path) -> None:
     change_index(filled, "UPDATE payloads SET body = x'00' WHERE kind = 'run' AND key = '1/1'")
     with open_store(filled) as store:
@@ -489,6 +619,37 @@ def test_a_lost_log_comes_back_when_it_is_written_again_under_another_word(fille
         assert store.log(REPO, 1, 1, 11)
 
 
+def bodies(path: Path) -> list[int]:
+    with contextlib.closing(sqlite3.connect(path / "logs-2026-03.sqlite")) as logs:
+        return [run_id for (run_id,) in logs.execute("SELECT run_id FROM logs ORDER BY run_id")]
+
+
+def test_a_log_that_is_replaced_leaves_no_body_behind(filled: Path) -> None:
+    with open_store(filled) as store:
+        write_all(store, with_log(api_batch(1), body=b"two\n"))
+        write_all(store, with_log(api_batch(1), body=b"three\n"), with_log(api_batch(1), body=b"four\n"))
+        assert (store.log(REPO, 1, 1, 11), store.check()) == ("four\n", [])
+        write_all(store, with_log(api_batch(1), body=b"five\n"), with_log(api_batch(1), body=b"four\n"))
+        assert (store.log(REPO, 1, 1, 11), store.check()) == ("four\n", [])
+    assert bodies(filled) == [1, 2]
+
+
+def test_a_crash_between_the_commits_of_a_replacement_leaves_the_first_version(filled: Path) -> None:
+    # As the crash leaves it: the index was rolled back, the month was not, and nothing was deleted yet.
+    connection = sqlite3.connect(filled / "index.sqlite", isolation_level=None)
+    connection.execute("CREATE TRIGGER crash BEFORE INSERT ON redactions BEGIN SELECT raise(ABORT, 'crash'); END")
+    with open_store(filled) as store:
+        with pytest.raises(BadInput, match="crash"):
+            write_all(store, with_log(api_batch(1), body=b"version two\n"))
+        assert (store.log(REPO, 1, 1, 11), store.check()) == (job_log(passed()), [])
+        connection.execute("DROP TRIGGER crash")
+        connection.close()
+        assert bodies(filled) == [1, 1, 2]
+        assert write_all(store, with_log(api_batch(1), body=b"version two\n")) == 1
+        assert (store.log(REPO, 1, 1, 11), store.check()) == ("version two\n", [])
+    assert bodies(filled) == [1, 2]
+
+
 # -- several at once ------------------------------------------------------------------------------------------
 
 CHILD = """
@@ -502,6 +663,11 @@ def write(first, n):
         for run_id in range(first, first + n):
             write_all(store, api_batch(run_id))
 
+def make(n):
+    for number in range(n):
+        with open_store(path / str(number), create=True) as store:
+            write_all(store, api_batch(number))
+
 def read(n):
     for _ in range(n):
         with open_store(path) as store:
@@ -511,11 +677,11 @@ def read(n):
     print(len(digests))
 
 path = Path(sys.argv[1])
-{"write": write, "read": read}[sys.argv[2]](*map(int, sys.argv[3:]))
+{"write": write, "read": read, "make": make}[sys.argv[2]](*map(int, sys.argv[3:]))
 """
 
 
-@contextmanager
+@contextlib.contextmanager
 def child(store: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     root = Path(__file__).parents[1]
     process = subprocess.Popen(
@@ -535,6 +701,14 @@ def test_two_writers_at_once_lose_nothing(tmp_path: Path) -> None:
         assert sorted(store.last_attempts(REPO)) == [*range(1, 41), *range(101, 141)]
         assert store.summary()["logs"]["present"] == 80
         assert store.check() == []
+
+
+def test_a_store_can_be_made_by_several_at_once(tmp_path: Path) -> None:
+    with child(tmp_path, "make", "60"), child(tmp_path, "make", "60"), child(tmp_path, "make", "60"):
+        pass
+    for number in range(60):
+        with open_store(tmp_path / str(number)) as store:
+            assert (list(store.last_attempts(REPO)), store.check()) == ([number], [])
 
 
 def test_readers_in_another_process_neither_wait_nor_hinder_nor_see_half_a_batch(filled: Path) -> None:
@@ -672,7 +846,7 @@ def test_a_broken_log_is_forgotten_and_comes_back(store: Store) -> None:
     connection.close()
     assert len(store.check()) == 1
     assert write_all(store, api_batch(2)) == 0
-    assert store.forget_broken_logs() == 1
+    assert store.forget_broken() == 1
     assert (store.check(), store.log(REPO, 2, 1, 21)) == ([], None)
     assert write_all(store, api_batch(2)) == 1
     assert (store.check(), store.log(REPO, 2, 1, 21)) == ([], api_batch(2).logs[0].body.decode())
@@ -693,3 +867,20 @@ def test_pruning_again_drops_what_a_killed_prune_left(store: Store) -> None:
     with sqlite3.connect(store.path / "logs-2026-03.sqlite") as connection:
         assert connection.execute("SELECT count(*) FROM logs").fetchone() == (0,)
     connection.close()
+
+
+def test_a_log_that_comes_while_a_prune_runs_is_not_lost(filled: Path) -> None:
+    # The trigger is the import: its commit lies between the mark and the deletion.
+    with open_store(filled) as store:
+        write_all(store, api_batch(3))
+        columns = "repo, run_id, attempt, job_id, state, reason, month, source, digest, n_bytes, n_stored, n_redacted"
+        change_index(
+            filled,
+            f"CREATE TABLE later AS SELECT {columns} FROM logs WHERE run_id = 3",
+            "DELETE FROM logs WHERE run_id = 3",
+            f"CREATE TRIGGER import AFTER UPDATE ON logs WHEN new.run_id = 2 BEGIN"
+            f" INSERT INTO logs ({columns}) SELECT {columns} FROM later; END",
+        )
+        assert store.prune(before=APRIL)[0] == 2
+        assert (store.log(REPO, 3, 1, 31), store.check()) == (job_log(passed()), [])
+    assert bodies(filled) == [3]

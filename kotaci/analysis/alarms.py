@@ -35,6 +35,8 @@ class HealthOptions:
     """... or for this many times, where a schedule starts it: a schedule does not pause."""
     min_silence_days: float = 2.0
     """Shorter pauses are never called silence."""
+    gone_days: float = 180.0
+    """What has been silent for longer is taken for removed."""
     long_queue_share: float = 0.2
     """Queue time above this share of queue and run time together is a finding ..."""
     long_queue_minutes: float = 60.0
@@ -44,35 +46,28 @@ class HealthOptions:
 DEFAULTS = HealthOptions()
 
 
-def find_silent(
-    workflows: pd.DataFrame, runs: pd.DataFrame, *, as_of: datetime | None, options: HealthOptions
-) -> list[Finding]:
+def find_silent(silence: pd.DataFrame, *, as_of: datetime | None, options: HealthOptions) -> list[Finding]:
     """Return workflows that stopped running: silence against their own longest gap, as of the end of the data."""
-    found = []
-    for row in workflows.to_dict("records"):
-        if not row["is_silent"]:
-            continue
-        last = runs[runs["workflow"] == row["path"]].sort_values("created_at").iloc[-1]
-        found.append(
-            Finding(
-                id=f"silent-workflow:{row['path']}",
-                kind="silent-workflow",
-                subject=row["workflow"],
-                claim=f"has not run for {row['silent_s'] / 86400:.0f} days; "
-                f"its longest gap before was {row['longest_gap_s'] / 86400:.1f} days",
-                verdict="silent",
-                certainty=Certainty.of_n(row["n_runs"]),
-                severity=Severity.HIGH,
-                n=row["n_runs"],
-                method=f"silence above {options.silence_factor:g} x the longest gap "
-                f"({options.schedule_factor:g} x for a schedule) and {options.min_silence_days:g} days, "
-                f"as of {as_of:%Y-%m-%d %H:%M} UTC",
-                remedy="Check that the workflow is still enabled and its schedule stands: GitHub stops schedules "
-                "after 60 days without activity, and a renamed file starts anew.",
-                evidence=(Link(f"last run {last['created_at']:%Y-%m-%d}", run_url(last["repo"], last["run_id"])),),
-            )
+    return [
+        Finding(
+            id=f"silent-workflow:{row['path']}",
+            kind="silent-workflow",
+            subject=row["workflow"],
+            claim=f"has not run for {row['silent_s'] / 86400:.0f} days; "
+            f"its longest gap before was {row['longest_gap_s'] / 86400:.1f} days",
+            verdict="silent",
+            certainty=Certainty.of_n(row["n_runs"]),
+            severity=Severity.HIGH,
+            n=row["n_runs"],
+            method=f"silence above {options.silence_factor:g} x the longest gap "
+            f"({options.schedule_factor:g} x for a schedule) and {options.min_silence_days:g} days, "
+            f"as of {as_of:%Y-%m-%d %H:%M} UTC",
+            remedy="Check that the workflow is still enabled and its schedule stands: GitHub stops schedules "
+            "after 60 days without activity, and a renamed file starts anew.",
+            evidence=(Link(f"last run {row['last_at']:%Y-%m-%d}", row["run_url"]),),
         )
-    return found
+        for row in silence[silence["state"] == "silent"].to_dict("records")
+    ]
 
 
 def find_red_now(

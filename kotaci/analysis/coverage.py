@@ -49,6 +49,7 @@ def _missing(
     n_queue = int(ran["queue_s"].notna().sum())
     single = int(runs["source"].isin(SINGLE_ATTEMPT_SOURCES).sum())
     no_jobs = int((runs["n_jobs"] == 0).sum())
+    later = int((runs.groupby("run_id")["attempt"].min() > 1).sum())
     no_branch = int(((runs["branch"] == "") & (runs["event"] != "pull_request")).sum())
     return [
         _said(
@@ -65,6 +66,7 @@ def _missing(
         _said(unknown, "jobs have an outcome that could not be told (a log that breaks off, or a new word of GitHub)"),
         _said(len(ran) - n_queue, f"of {len(ran)} jobs have no queue time"),
         _said(single, "runs come from an archive that keeps one attempt of each: re-runs cannot be seen"),
+        _said(later, "runs have no first attempt in this window: they are in no failure rate"),
         _said(no_jobs, "runs have no jobs here: a broken workflow file, or jobs that were not fetched"),
         _said(no_branch, "runs have no branch here"),
         ""

@@ -6,6 +6,7 @@ with numbers masked. It tells what failed together, not yet why.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +28,15 @@ from kotaci.model import (
     short_workflow,
 )
 
-_MASK = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{7,40}\b|\d+(?:[.,:]\d+)*")
+_MASK = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{7,40}\b|(?<![A-Za-z_])\d+(?:[.,:]\d+)*")
+"""Numbers that measure; one inside a name (`upgrade_from_v2`) is part of what failed."""
+
+GONE_AFTER_RUNS = 10
+"""A job is taken for removed when so many runs of its workflow on the base branch came without it."""
+
+BRANCH_STREAK = 3
+"""Failures in a row on another branch from which on it counts as failing there."""
+
 _SAYS_IT_FAILED = re.compile(r"(?i)\b(?:error|failed|failure|fatal|panicked|exception|not found|timed out|killed)\b")
 _SAYS_NOTHING = re.compile(r"Process completed with exit code|^\W*$|^note: run with|^Error: The process '")
 
@@ -129,18 +138,22 @@ def assess_failures(
 def _failed_jobs(runs: pd.DataFrame, jobs: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFrame:
     bad = jobs[jobs["outcome"].isin(BAD_OUTCOMES)]
     bad = bad.merge(failures[[*_KEY, "step", "error", "error_line", "excerpt"]], on=_KEY, how="left")
-    about = runs[["run_id", "attempt", "branch", "pr_number", "event", "head_sha", "title", "outcome"]]
+    about = runs[["run_id", "attempt", "branch", "pr_number", "event", "outcome", "n_failed_jobs"]]
     bad = bad.merge(about.rename(columns={"outcome": "run_outcome"}), on=["run_id", "attempt"], how="left")
     bad = bad.assign(
         excerpt=bad["excerpt"].fillna(""),
         where=bad["failed_step"].where(bad["failed_step"] != "", bad["step"].fillna("")),
     )
-    masked = bad[bad["run_outcome"] == Outcome.SUCCESS]
-    of_job = pd.MultiIndex.from_frame(bad[["workflow", "job"]])
-    bad = bad.assign(is_of_masked_job=of_job.isin(pd.MultiIndex.from_frame(masked[["workflow", "job"]])))
+    bad = bad.sort_values("started_at", ascending=False, kind="stable", ignore_index=True)
+    # In a green run the job was allowed to fail; in a red one where nothing else failed it was not. The newest tells.
+    is_green = bad["run_outcome"] == Outcome.SUCCESS
+    telling = bad.assign(is_green=is_green)[is_green | (bad["n_failed_jobs"] == 1)]
+    newest = telling.drop_duplicates(["workflow", "job"]).set_index(["workflow", "job"])["is_green"]
+    of_job = newest.reindex(pd.MultiIndex.from_frame(bad[["workflow", "job"]])).array
+    bad = bad.assign(is_of_masked_job=pd.Series(of_job, index=bad.index, dtype="boolean").fillna(False).astype(bool))
     headlines = [_headline(excerpt, error) for excerpt, error in zip(bad["excerpt"], bad["error"], strict=True)]
-    bad = bad.assign(headline=headlines, normal=[_MASK.sub("#", headline) for headline in headlines])
-    return bad.sort_values("started_at", ascending=False, kind="stable", ignore_index=True)
+    place = bad["branch"].where(bad["branch"] != "", ("pull " + bad["pr_number"].astype("str"))).fillna("unknown")
+    return bad.assign(headline=headlines, normal=[_MASK.sub("#", headline) for headline in headlines], place=place)
 
 
 def to_excerpt_lines(excerpt: str) -> list[tuple[int, str]]:
@@ -164,24 +177,29 @@ def _attempts(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def _pushed(attempts: pd.DataFrame, branch: str) -> pd.DataFrame:
+    """Return the attempts of pushes and schedules on a branch; of none where no branch is known."""
+    return attempts[(attempts["branch"] == branch) & (attempts["event"] != "pull_request") & (branch != "")]
+
+
 def _to_group(part: pd.DataFrame, attempts: pd.DataFrame, *, default_branch: str, options: TriageOptions) -> Group:
     newest = part.iloc[0]
     of_legs = attempts[(attempts["workflow"] == newest["workflow"]) & attempts["job"].isin(part["job"])]
-    on_base = of_legs[(of_legs["branch"] == default_branch) & (of_legs["event"] != "pull_request")]
+    on_base = _pushed(of_legs, default_branch)
     of_job = of_legs[of_legs["job"] == newest["job"]]
     of_job_on_base = on_base[on_base["job"] == newest["job"]]
     shown = of_job_on_base if len(of_job_on_base) else of_job
     passed_again = _passed_again(part, attempts)
-    # A failed job in a green run is proof that it may fail, also where other jobs made its run red.
     is_masked = bool(part["is_of_masked_job"].any())
+    of_workflow = _pushed(attempts[attempts["workflow"] == newest["workflow"]], default_branch)
     verdict, why = _verdict(
-        part, on_base, of_job, n_passed_again=len(passed_again), is_masked=is_masked, base=default_branch
+        part, of_legs, of_workflow, n_passed_again=len(passed_again), is_masked=is_masked, base=default_branch
     )
-    place = part["branch"].where(part["branch"] != "", ("pull " + part["pr_number"].astype("str"))).fillna("unknown")
     exits = part["exit_code"].dropna()
     return Group(
         id="-".join(re.findall(r"[a-z0-9]+", f"{short_workflow(newest['workflow'])} {newest['job_base']}".lower()))
-        + f"-{hash_of(newest['where'], newest['normal']):04x}",
+        + "-"
+        + hashlib.blake2b(f"{newest['where']}\0{newest['normal']}".encode(), digest_size=6).hexdigest(),
         workflow=short_workflow(newest["workflow"]),
         job=newest["job_base"],
         legs=sorted(set(part["leg"]) - {""}),
@@ -194,9 +212,9 @@ def _to_group(part: pd.DataFrame, attempts: pd.DataFrame, *, default_branch: str
         is_masked=is_masked,
         n_jobs=len(part),
         n_runs=int(part["run_id"].nunique()),
-        n_branches=int(place.nunique()),
+        n_branches=int(part["place"].nunique()),
         passed_again=passed_again,
-        n_job_runs=int(of_legs["run_id"].nunique()),
+        n_job_runs=int(of_legs.loc[of_legs["outcome"].isin(DECIDED_OUTCOMES), "run_id"].nunique()),
         minutes=float(part["wall_s"].sum()) / 60,
         first_at=part["started_at"].min(),
         last_at=part["started_at"].max(),
@@ -209,14 +227,6 @@ def _to_group(part: pd.DataFrame, attempts: pd.DataFrame, *, default_branch: str
     )
 
 
-def hash_of(*parts: str) -> int:
-    """Return a small number that is the same in every process for the same parts."""
-    number = 0
-    for character in "\0".join(parts):
-        number = (number * 131 + ord(character)) % 65_521
-    return number
-
-
 def _passed_again(part: pd.DataFrame, attempts: pd.DataFrame) -> frozenset[int]:
     """Return the runs whose same job passed in a later attempt: of the same commit, event and merge."""
     green = attempts[attempts["outcome"] == Outcome.SUCCESS]
@@ -226,32 +236,62 @@ def _passed_again(part: pd.DataFrame, attempts: pd.DataFrame) -> frozenset[int]:
 
 
 def _verdict(
-    part: pd.DataFrame, on_base: pd.DataFrame, of_job: pd.DataFrame, *, n_passed_again: int, is_masked: bool, base: str
+    part: pd.DataFrame,
+    of_job: pd.DataFrame,
+    of_workflow: pd.DataFrame,
+    *,
+    n_passed_again: int,
+    is_masked: bool,
+    base: str,
 ) -> tuple[str, str]:
+    """Return the verdict and why: allowed to fail, followed, gone, failing on a branch, flaky, over, else undecided.
+
+    `of_job` is what is known of the job's legs, `of_workflow` the workflow's attempts on the base branch.
+    """
     n_runs = part["run_id"].nunique()
     if is_masked:
         n_green = part.loc[part["run_outcome"] == Outcome.SUCCESS, "run_id"].nunique()
-        return "masked", f"the job is allowed to fail: {n_green} of these {n_runs} runs are green all the same"
+        return "masked", f"the job is allowed to fail: {n_green} of these {_runs(n_runs)} are green all the same"
     if part["is_downstream"].fillna(False).all():
         return CONSEQUENCE, "a job that it needs failed or was cancelled each time"
+    newest = part["started_at"].max()
+    since_then = of_workflow.loc[of_workflow["started_at"] > of_job["started_at"].max(), "run_id"].nunique()
+    if since_then >= GONE_AFTER_RUNS:
+        return GONE, f"{_runs(since_then)} of its workflow on {base} came after the last one with this job"
+    n_base, since = _streak(part, _pushed(of_job, base))
+    # One failure on the base branch of what flaked before is no proof that it stays.
+    if n_base >= 2 or (n_base and not n_passed_again):
+        return "failing", f"{_runs(n_base)} on {base} failed so since {since}, and none passed after"
     if n_passed_again:
         return "flaky", f"{n_passed_again} of {n_runs} runs passed when run again on the same commit"
-    if len(on_base):
-        passes = on_base[on_base["outcome"] == Outcome.SUCCESS].groupby("job")["started_at"].max()
-        last_pass = pd.Series(passes.reindex(on_base["job"]).array, index=on_base.index)
-        mine = pd.MultiIndex.from_frame(on_base[_KEY]).isin(pd.MultiIndex.from_frame(part[_KEY]))
-        streak = on_base[mine & (last_pass.isna() | (on_base["started_at"] > last_pass))]
-        if len(streak):
-            since = _shown(streak["started_at"].min(), "%d %b %Y")
-            n_red = streak["run_id"].nunique()
-            return "failing", f"{_runs(n_red)} on {base} failed so since {since}, and none passed after"
-    later = of_job[(of_job["outcome"] == Outcome.SUCCESS) & (of_job["started_at"] > part["started_at"].max())]
+    for branch in sorted(set(part.loc[part["event"] != "pull_request", "branch"]) - {"", base}):
+        n_there, since = _streak(part, _pushed(of_job, branch))
+        if n_there >= BRANCH_STREAK:
+            return "failing", f"{_runs(n_there)} on {branch} failed so since {since}, and none passed after"
+    later = of_job[(of_job["outcome"] == Outcome.SUCCESS) & (of_job["started_at"] > newest)]
+    later = later[later["job"].isin(part["job"])]
     if len(later):
         return (
             OVER,
-            f"{len(later)} runs of this job passed since, the last failure was {part['started_at'].max():%d %b %Y}",
+            f"{_runs(later['run_id'].nunique())} of this job passed since, the last failure was {newest:%d %b %Y}",
         )
     return "undecided", "no later run of this job is held, and none was run again"
+
+
+def _streak(part: pd.DataFrame, there: pd.DataFrame) -> tuple[int, str]:
+    """Return in how many runs of a branch the job failed so without a pass since, and since when.
+
+    None where it no longer does: the newest run there of one of its legs must have failed so.
+    """
+    passes = there[there["outcome"] == Outcome.SUCCESS].groupby("job")["started_at"].max()
+    last_pass = pd.Series(passes.reindex(there["job"]).array, index=there.index, dtype=there["started_at"].dtype)
+    is_mine = pd.MultiIndex.from_frame(there[_KEY]).isin(pd.MultiIndex.from_frame(part[_KEY]))
+    is_last = ~there[there["outcome"].isin(DECIDED_OUTCOMES)].duplicated("job", keep="last")
+    last_of_legs = is_last.reindex(there.index, fill_value=False)
+    since_pass = last_pass.isna() | (there["started_at"] > last_pass)
+    red_legs = set(there.loc[is_mine & since_pass & last_of_legs, "job"])
+    streak = there[is_mine & since_pass & there["job"].isin(red_legs)]
+    return int(streak["run_id"].nunique()), _shown(streak["started_at"].min(), "%d %b %Y")
 
 
 def _shown(moment: pd.Timestamp, form: str) -> str:
@@ -278,10 +318,11 @@ def _history(of_job: pd.DataFrame, n_runs: int) -> list[HistoryCell]:
 
 OVER = "passes again"
 CONSEQUENCE = "consequence"
-QUIET = frozenset({OVER, CONSEQUENCE})
+GONE = "no longer runs"
+QUIET = frozenset({OVER, CONSEQUENCE, GONE})
 """Verdicts of groups that ask for nothing: shown so that nothing is hidden, but no finding."""
 
-_RANK = {"failing": 0, "flaky": 1, "undecided": 2, "masked": 3, OVER: 4, CONSEQUENCE: 5}
+_RANK = {"failing": 0, "flaky": 1, "undecided": 2, "masked": 3, OVER: 4, CONSEQUENCE: 5, GONE: 6}
 _SEVERITY = {"failing": Severity.HIGH, "flaky": Severity.MEDIUM, "undecided": Severity.MEDIUM}
 REMEDIES = {
     "failing": "Start here: read the excerpt, then the changes since the last run that passed.",
@@ -290,6 +331,7 @@ REMEDIES = {
     "masked": "Mend the job or drop it; while it may fail, nobody sees when it breaks for a new reason.",
     OVER: "Nothing to do now; it is listed so that a return is recognised.",
     CONSEQUENCE: "Nothing here: mend what it waits for.",
+    GONE: "Nothing to do: the job was removed or renamed.",
 }
 
 

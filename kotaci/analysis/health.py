@@ -24,6 +24,7 @@ from kotaci.model import (
     DECIDED_OUTCOMES,
     Finding,
     Outcome,
+    run_url,
     short_workflow,
     workflow_url,
 )
@@ -35,7 +36,8 @@ class Health:
 
     workflows: one row a workflow; jobs: one row a (workflow, job); period: week, month or quarter; outcomes: runs by
     period and outcome; rates: failure rate by workflow and period; durations: wall and queue by period;
-    cancelled: cancelled runs by reason; greens: red stretches of the default branch, as time_to_green returns them.
+    cancelled: cancelled runs by reason; greens: red stretches of the default branch, as
+    time_to_green returns them; silence: when each workflow last ran, as measure_silence returns it.
     """
 
     workflows: pd.DataFrame
@@ -46,6 +48,7 @@ class Health:
     durations: pd.DataFrame
     cancelled: pd.DataFrame
     greens: pd.DataFrame
+    silence: pd.DataFrame
     findings: Sequence[Finding]
     n_runs: int
     n_failed: int
@@ -88,11 +91,6 @@ WORKFLOW_COLUMNS = [
     "n_reruns",
     "n_cancelled",
     "n_superseded",
-    "last_at",
-    "events",
-    "silent_s",
-    "longest_gap_s",
-    "is_silent",
 ]
 """Columns of Health.workflows: n is the runs behind failure_rate, low and high its interval; change is the second
 half of the window against the first; to_green_s and wall_s are medians, low and high their 95 % intervals."""
@@ -104,23 +102,27 @@ def assess_health(
     *,
     as_of: datetime | None,
     default_branch: str,
+    starts: pd.DataFrame | None = None,
     options: HealthOptions = DEFAULTS,
 ) -> Health:
     """Return the health of every workflow and job in the tables `runs` and `jobs`.
 
+    `starts` tells when every workflow ran, also before the window: silence is only seen there; without it the
+    window's runs must do.
     Rates count first attempts that passed or failed, since attempts of one run are not independent; a cancelled
     run is neither. Durations are those of attempts that passed: a failed run is not faster.
     """
     runs = with_superseded(runs)
-    first = runs[runs["attempt"] == runs.groupby("run_id")["attempt"].transform("min")]
+    first = runs[runs["attempt"] == 1]
     decided = first[first["outcome"].isin(DECIDED_OUTCOMES)]
     greens = time_to_green(runs, default_branch=default_branch)
-    workflows = _workflow_table(runs, first, decided, jobs, greens, as_of=as_of, options=options)
-    job_table = _job_table(runs, jobs)
+    workflows = _workflow_table(runs, first, decided, jobs, greens, options=options)
+    job_table = _job_table(runs, jobs, options=options)
+    silence = measure_silence(runs if starts is None else starts, as_of=as_of, options=options)
     reruns = runs[runs["attempt"] > 1]
     period = period_of(runs["started_at"])
     found = [
-        *find_silent(workflows, runs, as_of=as_of, options=options),
+        *find_silent(silence, as_of=as_of, options=options),
         *find_red_now(workflows, runs, greens, default_branch=default_branch, as_of=as_of),
         *find_failing(workflows, first, options=options),
         *find_masked(job_table, jobs, runs),
@@ -135,6 +137,7 @@ def assess_health(
         durations=measure_durations(runs, jobs, period=period),
         cancelled=_cancelled_table(runs, jobs),
         greens=greens,
+        silence=silence,
         findings=sorted(found, key=lambda finding: (-finding.severity, -finding.n)),
         n_runs=len(first),
         n_failed=int(decided["outcome"].isin(BAD_OUTCOMES).sum()),
@@ -148,10 +151,10 @@ def assess_health(
 def with_superseded(runs: pd.DataFrame) -> pd.DataFrame:
     """Return the runs with `is_superseded`: cancelled while a newer run of its workflow, event and branch was there.
 
-    A pull request without a known branch is told by its number. By hand and by a newer push read the same in every
-    source; the newer run is the evidence.
+    A pull request is told by its number, since forks' branches share names. By hand and by a newer push read the
+    same in every source; the newer run is the evidence.
     """
-    place = runs["branch"].where(runs["branch"] != "", "pull " + runs["pr_number"].astype("str"))
+    place = ("pull " + runs["pr_number"].astype("str")).fillna(runs["branch"].where(runs["branch"] != ""))
     ordered = runs.assign(_place=place).sort_values(["created_at", "run_id"], kind="stable")
     # A later attempt of the run itself is no newer run.
     begun = ordered.assign(created_at=ordered["created_at"].where(~ordered["run_id"].duplicated()))
@@ -169,26 +172,77 @@ def time_to_green(runs: pd.DataFrame, *, default_branch: str) -> pd.DataFrame:
     """Return one row per red stretch of a workflow on the default branch: workflow, red_at, green_at, to_green_s.
 
     It begins with the end of the first failed attempt after a pass and ends with the end of the next attempt that
-    passed; a stretch still red has no green_at. Pull requests are left out: there red is work in progress.
+    passed and had not begun before it; a stretch still red has no green_at. Pull requests are left out: there red
+    is work in progress.
     """
     on_branch = runs[
         (runs["branch"] == default_branch)
+        & (default_branch != "")
         & (runs["event"] != "pull_request")
         & runs["outcome"].isin(DECIDED_OUTCOMES)
         & runs["ended_at"].notna()
     ].sort_values("ended_at", kind="stable")
     rows = []
     for workflow, group in on_branch.groupby("workflow"):
-        red_at = None
-        for outcome, ended_at in zip(group["outcome"], group["ended_at"], strict=True):
+        red_at = red_began_at = None
+        for outcome, began_at, ended_at in zip(group["outcome"], group["started_at"], group["ended_at"], strict=True):
             if outcome in BAD_OUTCOMES:
-                red_at = red_at or ended_at
-            elif red_at is not None:
+                if red_at is None:
+                    red_at, red_began_at = ended_at, began_at
+            elif red_at is not None and not began_at < red_began_at:
                 rows.append((workflow, red_at, ended_at, (ended_at - red_at).total_seconds()))
                 red_at = None
         if red_at is not None:
             rows.append((workflow, red_at, pd.NaT, math.nan))
     return pd.DataFrame(rows, columns=["workflow", "red_at", "green_at", "to_green_s"])
+
+
+SILENCE_COLUMNS = [
+    "workflow",
+    "path",
+    "url",
+    "run_url",
+    "state",
+    "n_runs",
+    "last_at",
+    "silent_s",
+    "longest_gap_s",
+    "events",
+]
+
+
+def measure_silence(starts: pd.DataFrame, *, as_of: datetime | None, options: HealthOptions) -> pd.DataFrame:
+    """Return SILENCE_COLUMNS, one row a workflow, the longest silent first.
+
+    `starts` has repo, run_id, attempt, workflow, event, created_at of all runs up to `as_of`. `state` is `silent`,
+    `as usual`, `too few runs`, or `gone` for what is silent so long that it was rather removed.
+    """
+    rows = []
+    for workflow, group in starts[(starts["attempt"] == 1) & starts["created_at"].notna()].groupby("workflow"):
+        moments = group["created_at"].sort_values()
+        last = group.loc[moments.index[-1]]
+        silent_s = (pd.Timestamp(as_of) - moments.iloc[-1]).total_seconds() if as_of else math.nan
+        longest_gap_s = moments.diff().max().total_seconds() if len(moments) > 1 else math.nan
+        factor = options.schedule_factor if (group["event"] == "schedule").mean() > 0.5 else options.silence_factor
+        state = "as usual"
+        if silent_s > options.gone_days * 86400:
+            state = "gone"
+        elif len(moments) < options.min_runs:
+            state = "too few runs"
+        elif silent_s > max(factor * longest_gap_s, options.min_silence_days * 86400):
+            state = "silent"
+        repo = str(last["repo"])
+        rows.append(
+            (
+                short_workflow(workflow), workflow, workflow_url(repo, workflow), run_url(repo, int(last["run_id"])),
+                state, len(moments), moments.iloc[-1], silent_s, longest_gap_s, ", ".join(sorted(set(group["event"]))),
+            )
+        )  # fmt: skip
+    table = pd.DataFrame(rows, columns=SILENCE_COLUMNS)
+    order = table["state"].map({"silent": 0, "as usual": 1, "too few runs": 2, "gone": 3})
+    return table.assign(order=order).sort_values(["order", "silent_s"], ascending=[True, False], ignore_index=True)[
+        SILENCE_COLUMNS
+    ]
 
 
 PERIODS = (("week", "W-SUN", 26 * 7), ("month", "M", 36 * 31), ("quarter", "Q", 10**6))
@@ -279,7 +333,6 @@ def _workflow_table(
     jobs: pd.DataFrame,
     greens: pd.DataFrame,
     *,
-    as_of: datetime | None,
     options: HealthOptions,
 ) -> pd.DataFrame:
     rows = []
@@ -293,11 +346,6 @@ def _workflow_table(
         queue = jobs.loc[jobs["workflow"] == workflow, "queue_s"].dropna()
         wall = group.loc[group["outcome"] == Outcome.SUCCESS, "wall_s"].dropna()
         green = greens.loc[greens["workflow"] == workflow, "to_green_s"]
-        starts = group.loc[group["attempt"] == 1, "created_at"].dropna().sort_values()
-        silent_s = (pd.Timestamp(as_of) - starts.max()).total_seconds() if as_of and len(starts) else math.nan
-        is_scheduled = (group["event"] == "schedule").mean() > 0.5
-        factor = options.schedule_factor if is_scheduled else options.silence_factor
-        longest_gap_s = starts.diff().max().total_seconds() if len(starts) > 1 else math.nan
         low, high = wilson(x, n)
         rows.append(
             {
@@ -328,12 +376,6 @@ def _workflow_table(
                 "n_reruns": int((group["attempt"] > 1).sum()),
                 "n_cancelled": int((group["outcome"] == Outcome.CANCELLED).sum()),
                 "n_superseded": int(group["is_superseded"].sum()),
-                "last_at": starts.max() if len(starts) else pd.NaT,
-                "events": ", ".join(sorted(set(group["event"]))),
-                "silent_s": silent_s,
-                "longest_gap_s": longest_gap_s,
-                "is_silent": len(starts) >= options.min_runs
-                and silent_s > max(factor * longest_gap_s, options.min_silence_days * 86400),
             }
         )
     table = pd.DataFrame(rows, columns=WORKFLOW_COLUMNS)
@@ -348,11 +390,11 @@ def _trend_word(change: tuple[float, float, float], *, n: int, options: HealthOp
     return "better" if change[2] < 0 else "none told"
 
 
-def _job_table(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
+def _job_table(runs: pd.DataFrame, jobs: pd.DataFrame, *, options: HealthOptions) -> pd.DataFrame:
     run_outcomes = runs.set_index(["run_id", "attempt"])["outcome"]
     of_run = run_outcomes.reindex(pd.MultiIndex.from_frame(jobs[["run_id", "attempt"]])).to_numpy()
     bad = jobs["outcome"].isin(BAD_OUTCOMES)
-    first = jobs["attempt"] == jobs.groupby("run_id")["attempt"].transform("min")
+    first = jobs["attempt"] == 1
     frame = jobs.assign(
         is_decided=jobs["outcome"].isin(DECIDED_OUTCOMES) & first,
         is_bad=bad & first,
@@ -381,7 +423,8 @@ def _job_table(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
     table["low"], table["high"] = [low for low, _ in bounds], [high for _, high in bounds]
     table["path"] = table["workflow"]
     table["workflow"] = table["workflow"].map(short_workflow)
-    return table.sort_values(["low", "n"], ascending=False, ignore_index=True)
+    table["has_enough"] = table["n"] >= options.min_runs
+    return table.sort_values(["has_enough", "low", "n"], ascending=False, ignore_index=True)
 
 
 def _cancelled_table(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import lzma
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +31,16 @@ class Said:
     workflow: str = ""
 
 
-def read_archive(path: Path, *, said: Said) -> Iterator[Batch]:
-    """Yield the batches of whatever lies at that path. Raises BadInput where it is nothing we can read."""
+OnSkipped = Callable[[Path, BadInput], None]
+
+
+def read_archive(path: Path, *, said: Said, on_skipped: OnSkipped | None = None) -> Iterator[Batch]:
+    """Yield the batches of whatever lies at that path. Raises BadInput where it is nothing we can read.
+
+    What cannot be read in a folder beside what can is skipped, and told to `on_skipped` with its problem.
+    """
     if path.is_dir():
-        yield from _read_folder(path, said=said)
+        yield from _read_folder(path, said=said, on_skipped=on_skipped)
         return
     try:
         with path.open("rb") as file:
@@ -44,22 +50,37 @@ def read_archive(path: Path, *, said: Said) -> Iterator[Batch]:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         yield runlogs.read_zip(path, said_repo=said.repo, said_run=said.run, said_workflow=said.workflow)
     elif _is_tar(path):
-        yield from _read_tar(path, said=said)
+        yield from _read_tar(path, said=said, on_skipped=on_skipped)
     else:
         yield _read_text(path, said=said)
 
 
-def _read_folder(path: Path, *, said: Said) -> Iterator[Batch]:
+def _read_folder(path: Path, *, said: Said, on_skipped: OnSkipped | None) -> Iterator[Batch]:
     if tinuous.is_tree(path):
         yield from tinuous.read_tree(path, said_repo=said.repo)
     elif runlogs.is_run_folder(path):
         yield runlogs.read_folder(path, said_repo=said.repo, said_run=said.run, said_workflow=said.workflow)
     else:
-        if not _holds_files(path):
-            raise BadInput(path, "is an empty folder", "give logs, a run's zip, or a tinuous tree")
-        for inner in sorted(path.iterdir()):
-            if inner.is_file() or (_holds_files(inner) and not inner.is_symlink()):
-                yield from read_archive(inner, said=said)
+        yield from _read_files(path, said=said, on_skipped=on_skipped)
+
+
+def _read_files(path: Path, *, said: Said, on_skipped: OnSkipped | None) -> Iterator[Batch]:
+    if not _holds_files(path):
+        raise BadInput(path, "is an empty folder", "give logs, a run's zip, or a tinuous tree")
+    n_read, skipped = 0, list[tuple[Path, BadInput]]()
+    for inner in sorted(path.iterdir()):
+        if inner.is_file() or (_holds_files(inner) and not inner.is_symlink()):
+            try:
+                for batch in read_archive(inner, said=said, on_skipped=on_skipped):
+                    n_read += 1
+                    yield batch
+            except BadInput as problem:
+                skipped.append((inner, problem))
+    if skipped and not n_read:
+        raise skipped[0][1]
+    if on_skipped is not None:
+        for told in skipped:
+            on_skipped(*told)
 
 
 def _holds_files(folder: Path) -> bool:
@@ -80,7 +101,7 @@ def _is_tar(path: Path) -> bool:
         return False
 
 
-def _read_tar(path: Path, *, said: Said) -> Iterator[Batch]:
+def _read_tar(path: Path, *, said: Said, on_skipped: OnSkipped | None) -> Iterator[Batch]:
     with tempfile.TemporaryDirectory(prefix="kotaci-") as folder:
         total = 0
         try:
@@ -98,7 +119,8 @@ def _read_tar(path: Path, *, said: Said) -> Iterator[Batch]:
         except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
             raise BadInput(path, f"cannot be unpacked whole ({error})", "fetch it again, or make room") from error
         top = list(Path(folder).iterdir())
-        yield from _read_folder(top[0] if len(top) == 1 and top[0].is_dir() else Path(folder), said=said)
+        inner = top[0] if len(top) == 1 and top[0].is_dir() else Path(folder)
+        yield from _read_folder(inner, said=said, on_skipped=on_skipped)
 
 
 def _check_end(archive: tarfile.TarFile) -> None:

@@ -109,7 +109,7 @@ def to_batch(facts: RunFacts, jobs: Sequence[JobLog]) -> Batch:
             "is_partial": job.is_partial,
         }
         payloads.append(Payload("job", f"{ref.run_id}/{ref.attempt}/{job_id}", body, at))
-        logs.append(Log(ref.run_id, ref.attempt, job_id, at, job.body))
+        logs.append(Log(ref.run_id, ref.attempt, job_id, at, job.body, is_partial=job.is_partial))
     return Batch(str(facts.repo), facts.source, payloads, logs)
 
 

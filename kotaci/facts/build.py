@@ -79,8 +79,8 @@ def build_facts(store: Store, *, on_progress: Callable[[str, int, int], None] | 
                 else:
                     parts[month], n_new, n_same = _build_month(reader, folder, month, digests, before)
                     n_parts, n_read, n_kept = n_parts + 1, n_read + n_new, n_kept + n_same
-                if on_progress is not None:
-                    on_progress(repo, place + 1, len(months))
+                    if on_progress is not None:
+                        on_progress(repo, place + 1, len(months))
             for table, (version, kinds) in REPOSITORY_TABLES.items():
                 made_from = f"{version} {store.kind_digest(repo, kinds)}"
                 before = old.repos.get(repo, {}).get(table)

@@ -16,6 +16,8 @@ from kotaci.model import BadInput, Repo, Window
 from kotaci.store import Store, open_store
 from kotaci.tables import TABLES
 
+STARTS = ["repo", "run_id", "attempt", "workflow", "event", "created_at", "started_at"]
+
 
 @dataclass(frozen=True)
 class History:
@@ -29,6 +31,8 @@ class History:
     window: Window
     as_of: datetime | None
     tables: Mapping[str, pd.DataFrame]
+    starts: pd.DataFrame
+    """STARTS of all runs up to the window's end, also before it: what shows that something fell silent"""
     default_branch: str
     branch_is_told: bool
 
@@ -80,7 +84,7 @@ def _chosen(repo: str, known: list[str], store: Store) -> str:
 
 def _read(store: Store, manifest: Manifest, repo: str, since: str, until: str, tables: set[str]) -> History:
     folder = facts_folder(store)
-    whole = _table(folder, manifest, repo, "runs", columns=["event", "branch", "started_at", "ended_at"])
+    whole = _table(folder, manifest, repo, "runs", columns=[*STARTS, "branch", "ended_at"])
     newest = whole[["started_at", "ended_at"]].max().max() if len(whole) else pd.NaT
     as_of = None if pd.isna(newest) else newest.to_pydatetime()
     window = Window.parse(since=since, until=until, as_of=as_of)
@@ -98,7 +102,8 @@ def _read(store: Store, manifest: Manifest, repo: str, since: str, until: str, t
     branch = told.get("default_branch") or (store.payload(repo, "head", "HEAD") or {}).get("default_branch") or ""
     if as_of is not None and window.until is not None and len(frames["runs"]):
         as_of = min(as_of, window.until)
-    return History(repo, window, as_of, frames, branch or _busiest_branch(whole), bool(branch))
+    starts = whole if window.until is None else whole[(whole["started_at"] < window.until).fillna(False)]
+    return History(repo, window, as_of, frames, starts[STARTS], branch or _busiest_branch(whole), bool(branch))
 
 
 def _within(runs: pd.DataFrame, window: Window) -> pd.DataFrame:

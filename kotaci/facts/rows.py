@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kotaci.logs.failure import Ending, excerpt, parse_ending, span_of
@@ -34,6 +34,9 @@ ATTEMPT_TABLES = {
 
 Rows = dict[str, list[tuple[Any, ...]]]
 
+
+LONGEST_JOB = timedelta(days=35)
+"""GitHub ends a run after 35 days; a log whose stamps lie further apart was put together, and tells no end."""
 
 _BREAKS = BAD_OUTCOMES | {Outcome.CANCELLED}
 """Outcomes of a needed job that make what waits for it fail or be skipped."""
@@ -163,6 +166,8 @@ def _read_job(attempt: Attempt, payload: Mapping[str, Any]) -> _Job:
         steps=[],
         setups=parse_setup(text) if text is not None else [],
     )
+    if job.started_at and job.ended_at and job.ended_at - job.started_at > LONGEST_JOB:
+        job.ended_at = None
     job.steps = _read_steps(job)
     if text is not None and ending.error_line is not None:
         spans = [
@@ -325,13 +330,19 @@ def _run_row(attempt: Attempt, jobs: Sequence[_Job], key: tuple[Any, ...], workf
         "api" if told else "log",
         to_moment(run.get("created_at")) or started,
         started,
-        max(filter(None, (job.ended_at for job in jobs)), default=None),
+        max(filter(None, (job.ended_at for job in jobs)), default=_end_without_jobs(run) if not jobs else None),
         None,
         len(jobs),
         sum(job.outcome in BAD_OUTCOMES for job in jobs),
         attempt.is_last,
         attempt.source,
     )
+
+
+def _end_without_jobs(run: Mapping[str, Any]) -> datetime | None:
+    """A broken workflow file, or a run cancelled while it waited: GitHub's last word on it is its end."""
+    is_over = run.get("status") == "completed" and run.get("conclusion") is not None
+    return to_moment(run.get("updated_at") or run.get("run_started_at")) if is_over else None
 
 
 def _pull_of(ref: str) -> int | None:

@@ -10,7 +10,7 @@ from kotaci.facts import History
 from kotaci.model import BAD_OUTCOMES, Severity, job_url, short_workflow
 from kotaci.pages.opening import no_runs
 from kotaci.report import charts, words
-from kotaci.report.blocks import Block, Col, Tile, answer, findings, table, tiles
+from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
 from kotaci.report.inline import code, sentence
 
 TABLES = ("runs", "jobs")
@@ -28,7 +28,10 @@ def health_answer(history: History, health: Health) -> Block:
         else sentence("**No run passed or failed**")
     )
     if not urgent:
-        return answer(sentence("{rate}, and nothing stands out.", rate=rate), tone="good")
+        if health.n_decided < health.options.min_runs:
+            return answer(sentence("{rate}; too few to tell more.", rate=rate), tone="info")
+        calm = "nothing else stands out" if health.n_failed else "nothing stands out"
+        return answer(sentence("{rate}, and {calm}.", rate=rate, calm=calm), tone="warn" if health.n_failed else "good")
     first, rest = urgent[0], urgent[1:]
     text = sentence("{rate}. {subject} {claim}.", rate=rate, subject=code(first.subject), claim=first.claim)
     if rest:
@@ -42,7 +45,9 @@ def health_answer(history: History, health: Health) -> Block:
 
 
 def health_tiles(health: Health) -> Block:
-    """Return the four figures that tell most."""
+    """Return the four figures that tell most; none without runs."""
+    if health.n_runs == 0:
+        return note(sentence("No figures without runs."))
     flows, runs = health.workflows, health.n_decided
     green = health.greens["to_green_s"].dropna()
     slowest = flows.loc[flows["n_wall"] > 0].sort_values("wall_s", ascending=False).head(1).to_dict("records")
@@ -89,18 +94,8 @@ def rates_figure(health: Health) -> Block:
 
 
 def durations_figure(health: Health) -> Block:
-    """Return wall and queue time by period."""
-    wall = health.durations[health.durations["series"].astype("str").str.startswith("wall")]
-    if len(wall) < 2:
-        return charts.plot_durations(
-            health.durations, period=health.period, title="Time from start to end, and for a runner"
-        )
-    first, last = wall["median_s"].iloc[0], wall["median_s"].iloc[-1]
-    return charts.plot_durations(
-        health.durations,
-        title=f"Median wall time {words.duration(first)} in the first {health.period}, "
-        f"{words.duration(last)} in the last",
-    )
+    """Return wall and queue time by period, over all workflows."""
+    return charts.plot_durations(health.durations, period=health.period, title="How long runs last and jobs wait")
 
 
 def workflow_table(health: Health) -> Block:
@@ -209,14 +204,14 @@ def cancelled_table(health: Health) -> Block:
 
 
 def silence_table(health: Health) -> Block:
-    """Return when each workflow last ran, the longest silent first."""
-    flows = health.workflows.assign(state=health.workflows["is_silent"].map({True: "silent", False: "as usual"}))
+    """Return when each workflow last ran, over all that is stored, the longest silent first."""
+    tones = {"silent": "bad", "as usual": "good"}
     return table(
-        flows.sort_values(["is_silent", "silent_s"], ascending=False),
+        health.silence,
         [
             Col("workflow", kind="code", link="url"),
-            Col("state", kind="badge", tones={"silent": "bad", "as usual": "good"}),
-            Col("last_at", "last run", kind="time"),
+            Col("state", kind="badge", tones=tones),
+            Col("last_at", "last run", kind="time", link="run_url"),
             Col("silent_s", "since then", kind="duration"),
             Col("longest_gap_s", "longest gap before", kind="duration"),
             Col("n_runs", "runs", kind="number"),

@@ -11,6 +11,7 @@ from kotaci import __version__
 from kotaci.analysis.coverage import assess_coverage
 from kotaci.facts import History, build_facts, read_history
 from kotaci.model import BAD_OUTCOMES
+from kotaci.places import ENVIRONMENT, default_store
 from kotaci.report import words
 from kotaci.report.blocks import Block, answer, details, note, page
 from kotaci.report.inline import code, join, sentence
@@ -19,15 +20,23 @@ from kotaci.store import open_store
 
 
 def open_history(*, store: str, repo: str, since: str, until: str, tables: Iterable[str]) -> History:
-    """Return the tables a notebook asks for, brought up to date with the store; `sample` names the bundled one."""
-    held = open_sample() if store == SAMPLE else open_store(Path(store))
-    if store != SAMPLE:
+    """Return the tables a notebook asks for, brought up to date with the store.
+
+    `sample` names the bundled one; empty is the default store, as on the command line, or the sample where there is
+    none yet.
+    """
+    path = Path(store) if store else default_store(ENVIRONMENT)
+    is_sample = store == SAMPLE or (not store and not (path / "index.sqlite").is_file())
+    held = open_sample() if is_sample else open_store(path)
+    if not is_sample:
         build_facts(held)
     return read_history(held, repo=repo, since=since, until=until, tables=tables)
 
 
-def opening(history: History, *, scope: str = "all branches and events") -> Block:
+def opening(history: History) -> Block:
     """Return the line above the title and the footer: repository, scope, window, as of."""
+    is_sample = bool((history["runs"]["source"] == SAMPLE).any())
+    scope = "the bundled sample" if is_sample else "all branches and events"
     return page(repo=history.repo, scope=scope, window=window_words(history), as_of=history.as_of, version=__version__)
 
 

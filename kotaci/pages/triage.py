@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from kotaci.analysis.failures import CONSEQUENCE, OVER, QUIET, REMEDIES, Group, Triage
+from kotaci.analysis.failures import CONSEQUENCE, GONE, OVER, QUIET, REMEDIES, Group, Triage
 from kotaci.analysis.statistics import wilson
 from kotaci.facts import History
-from kotaci.model import BAD_OUTCOMES, job_url
+from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, job_url
 from kotaci.pages.opening import no_runs
 from kotaci.report import words
 from kotaci.report.blocks import (
@@ -33,9 +33,17 @@ from kotaci.report.inline import Inline, badge, code, join, link, sentence
 TABLES = ("runs", "jobs", "failures", "annotations")
 """The tables that the notebook reads."""
 
-_TONES = {"failing": "bad", "flaky": "warn", "undecided": "info", "masked": "calm", OVER: "good", CONSEQUENCE: "calm"}
+_TONES = {
+    "failing": "bad",
+    "flaky": "warn",
+    "undecided": "info",
+    "masked": "calm",
+    OVER: "good",
+    CONSEQUENCE: "calm",
+    GONE: "calm",
+}
 
-_BESIDES = {OVER: "over", CONSEQUENCE: "only a consequence"}
+_BESIDES = {OVER: "over", CONSEQUENCE: "only a consequence", GONE: "of jobs that no longer run"}
 
 
 def triage_answer(history: History, triage: Triage) -> Block:
@@ -74,8 +82,10 @@ def _are(n: int) -> str:
 
 
 def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
-    """Return the four figures that tell most."""
-    first = runs[runs["attempt"] == runs.groupby("run_id")["attempt"].transform("min")]
+    """Return the four figures that tell most; none without runs."""
+    if runs.empty:
+        return note(sentence("No figures without runs."))
+    first = runs[(runs["attempt"] == 1) & runs["outcome"].isin(DECIDED_OUTCOMES)]
     n, x = len(first), int(first["outcome"].isin(BAD_OUTCOMES).sum())
     low, high = wilson(x, n)
     again = len(frozenset().union(*(group.passed_again for group in triage.groups)))
@@ -91,8 +101,8 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
             Tile(again, "runs passed when run again", f"{minutes:,.0f} minutes went into failed jobs"),
             Tile(
                 len(masked),
-                "groups fail unseen in green runs",
-                "allowed to fail" if masked else "",
+                "groups of jobs that may fail",
+                "unseen where the run is green" if masked else "",
                 "warn" if masked else "calm",
             ),
         ]

@@ -17,7 +17,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from kotaci.model import Certainty, Finding, Price, Repo, Severity, Window
+from kotaci.model import Finding, Price, Repo, Severity, Window
 from kotaci.report import markdown as md
 from kotaci.report import words
 from kotaci.report.inline import SYMBOLS, Inline, badge, bold, code, join, link, sentence
@@ -427,9 +427,9 @@ def findings(
 ) -> Block:
     """Return what to do, most urgent first, with evidence, n, method, certainty and price; all of it as data.
 
-    Ranked by severity, then by minutes lost, then by certainty.
+    Ranked by severity; within one severity the order given stays.
     """
-    ranked = sorted(found, key=_rank)
+    ranked = sorted(found, key=lambda finding: -finding.severity)
     data = {FINDINGS_MIME: [finding.to_json() for finding in ranked]}
     if not ranked:
         return Block(html=note(Inline.of(none)).html, markdown=md.escape_text(none), data=data)
@@ -441,13 +441,6 @@ def findings(
         + (f"\n\n{md.escape_text(rest)}" if rest else ""),
         data=data,
     )
-
-
-_CERTAINTIES = [Certainty.PROVED, Certainty.HIGH, Certainty.MEDIUM, Certainty.LOW]
-
-
-def _rank(finding: Finding) -> tuple[int, float, int, str]:
-    return (-finding.severity, -(finding.price.minutes or 0), _CERTAINTIES.index(finding.certainty), finding.id)
 
 
 def _finding_pieces(finding: Finding) -> dict[str, Inline | None]:

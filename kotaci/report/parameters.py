@@ -17,6 +17,7 @@ from typing import Any
 import nbformat
 
 from kotaci.model import BadInput
+from kotaci.redaction import redact
 
 SECRET_NAME = re.compile(
     r"token|secret|passw|passphrase|credential|api_?key|access_?key|private_?key|(^|_)(pat|auth|bearer|cookie)(_|$)",
@@ -24,7 +25,6 @@ SECRET_NAME = re.compile(
 )
 """Names of what must come from the environment and be seen nowhere."""
 
-_SECRET_VALUE = re.compile(r"\b(gh[pousr]_\w{20,}|github_pat_\w{20,}|glpat-\S{16,}|AKIA[0-9A-Z]{16})")
 _HOLDS = "keep one line a parameter: `name: type = value  # help`, with str, int, float, bool or list[str]"
 _WORDS_OF_TRUTH = {"true": True, "True": True, "false": False, "False": False}
 
@@ -147,7 +147,8 @@ def check_parameters(notebook: Notebook, given: Mapping[str, str]) -> dict[str, 
 
 def refuse_secret(name: str, text: str) -> None:
     """Raise BadInput, which does not repeat the text, where a name or its text looks like a secret."""
-    if SECRET_NAME.search(name) or _SECRET_VALUE.search(text):
+    _, n_secrets = redact(text.encode("utf-8", "replace"))
+    if SECRET_NAME.search(name) or n_secrets:
         raise BadInput(name, "looks like a secret", "set it in the environment; parameters are written into reports")
 
 

@@ -85,6 +85,11 @@ def run(
     """
     _check_names(notebooks)
     checked = _check_all(notebooks, parameters)
+    for notebook in notebooks:
+        if notebook.path.resolve().parent == out.resolve():
+            raise BadInput(
+                out, f"holds {notebook.path.name}, which would be overwritten", "choose another folder with --out"
+            )
     _claim_folder(out)
     logging.getLogger("papermill").setLevel(logging.CRITICAL)
     # Imported here, in one thread: two seconds that only this command pays, and no race between the workers.

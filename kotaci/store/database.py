@@ -34,7 +34,7 @@ _MIGRATIONS: dict[str, tuple[str, ...]] = {
         """
         CREATE TABLE logs (
           repo TEXT NOT NULL, run_id INTEGER NOT NULL, attempt INTEGER NOT NULL, job_id INTEGER NOT NULL,
-          body BLOB NOT NULL, PRIMARY KEY (repo, run_id, attempt, job_id));
+          digest BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (repo, run_id, attempt, job_id, digest));
         """,
     ),
 }
@@ -80,7 +80,7 @@ def _migrate(connection: sqlite3.Connection, file: Path, migrations: Sequence[st
         )
     if version < len(migrations):
         if not n_tables:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _switch_to_wal(connection)
         with transaction(connection):
             # Another process may have migrated it between the look above and this lock.
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -90,6 +90,16 @@ def _migrate(connection: sqlite3.Connection, file: Path, migrations: Sequence[st
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {len(migrations)}")
     connection.execute("PRAGMA synchronous = FULL")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    # Of two that switch at once SQLite refuses one at once; it waits for the other here, and looks again.
+    for _ in range(100):
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        with transaction(connection):
+            pass
 
 
 @contextlib.contextmanager
@@ -115,6 +125,15 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def explaining(path: Path) -> Iterator[None]:
+    """Raise SQLite's errors as those that a person can act on."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise explained(error, path) from error
 
 
 def explained(error: sqlite3.DatabaseError, path: Path) -> KotaciError:

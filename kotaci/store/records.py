@@ -25,7 +25,10 @@ class Payload:
 
 @dataclass(frozen=True)
 class Log:
-    """One job's log as received, or the reason why there is none; `at` is the start of its attempt."""
+    """One job's log as received, or the reason why there is none; `at` is the start of its attempt.
+
+    One that `is_partial` holds only some of its steps, and never replaces what is held.
+    """
 
     run_id: int
     attempt: int
@@ -34,6 +37,7 @@ class Log:
     body: bytes = b""
     state: LogState = "present"
     reason: str = ""
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import timedelta
 
 import pandas as pd
@@ -59,9 +58,9 @@ def test_a_re_run_that_passed_does_not_mend_the_rate() -> None:
     assert (found.n_runs, found.n_reruns, found.rerun_minutes) == (2, 1, 10.0)
 
 
-def test_a_run_whose_first_attempt_is_not_held_counts_once() -> None:
+def test_a_run_whose_first_attempt_is_not_held_is_in_no_rate() -> None:
     row = only(health(runs([run(1, "failure", attempt=2), run(1, attempt=3, hours=2)])).workflows)
-    assert (row["n_runs"], row["n"], row["n_failed"]) == (1, 1, 1)
+    assert (row["n_runs"], row["n"], row["n_reruns"]) == (0, 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -195,31 +194,64 @@ def test_cancelled_runs_are_counted_by_reason() -> None:
 @pytest.mark.parametrize(("hours", "is_silent"), [(5 + 24, False), (5 + 49, True)])
 def test_silence_is_longer_than_two_days_and_the_gaps_before(hours: float, is_silent: bool) -> None:
     found = health(runs("PPPPP"), hours=hours)
-    assert only(found.workflows)["is_silent"] == is_silent
+    assert only(found.silence)["state"] == ("silent" if is_silent else "as usual")
     assert kinds(found) == ["silent-workflow"] * is_silent
 
 
 @pytest.mark.parametrize(("days_after", "is_silent"), [(20, False), (22, True)])
 def test_a_workflow_with_long_gaps_is_given_three_of_them(days_after: int, is_silent: bool) -> None:
     weekly = runs([run(number, hours=number * 7 * 24) for number in range(5)])
-    found = only(health(weekly, hours=(4 * 7 + days_after) * 24).workflows)
-    assert (found["is_silent"], found["longest_gap_s"]) == (is_silent, 7 * 86400)
+    found = only(health(weekly, hours=(4 * 7 + days_after) * 24).silence)
+    assert (found["state"] == "silent", found["longest_gap_s"]) == (is_silent, 7 * 86400)
 
 
 def test_a_schedule_is_given_two_gaps() -> None:
     weekly = runs([run(number, hours=number * 7 * 24, event="schedule") for number in range(5)])
-    assert not only(health(weekly, hours=(4 * 7 + 13) * 24).workflows)["is_silent"]
-    assert only(health(weekly, hours=(4 * 7 + 15) * 24).workflows)["is_silent"]
+    assert only(health(weekly, hours=(4 * 7 + 13) * 24).silence)["state"] == "as usual"
+    assert only(health(weekly, hours=(4 * 7 + 15) * 24).silence)["state"] == "silent"
 
 
 def test_a_re_run_breaks_no_silence() -> None:
     """Somebody pressed a button on an old run; the workflow was not started by itself."""
     of = [*(run(number) for number in range(1, 6)), run(5, attempt=2, hours=90)]
-    assert only(health(runs(of), hours=100).workflows)["is_silent"]
+    assert only(health(runs(of), hours=100).silence)["state"] == "silent"
 
 
-def test_too_few_runs_are_never_silent() -> None:
-    assert kinds(health(runs("PPPP"), hours=9_999)) == []
+def test_too_few_runs_are_never_silent_and_never_as_usual() -> None:
+    assert kinds(health(runs("PPPP"), hours=100)) == []
+    assert only(health(runs("PPPP"), hours=100).silence)["state"] == "too few runs"
+
+
+def test_what_is_silent_for_half_a_year_was_removed() -> None:
+    found = health(runs("PPPPP"), hours=181 * 24)
+    assert (only(found.silence)["state"], kinds(found)) == ("gone", [])
+
+
+def test_silence_is_seen_where_the_window_has_no_run_of_the_workflow() -> None:
+    nightly = [run(100 + day, hours=24 * day, workflow=NIGHTLY) for day in range(6)]
+    ever = runs([*nightly, *(run(number, hours=24 * 9 + number) for number in range(1, 4))])
+    window = ever[ever["started_at"] > at(24 * 8)].reset_index(drop=True)
+    end = ever["ended_at"].max().to_pydatetime()
+    found = assess_health(window, one_job_each(window), as_of=end, default_branch="main", starts=ever)
+    assert [finding.subject for finding in found.findings] == ["nightly.yml"]
+
+
+def test_nothing_is_red_now_where_no_branch_is_known() -> None:
+    assert kinds(assess_health(runs("FF", branch=""), jobs(), as_of=at(9), default_branch="")) == []
+
+
+def test_a_run_that_began_before_the_red_one_does_not_mend_it() -> None:
+    of = runs([run(1, hours=1, wall=7200), run(2, "failure", hours=2, wall=600), run(3, hours=5, wall=600)])
+    assert time_to_green(of, default_branch="main")["green_at"].tolist() == [at(5) + timedelta(minutes=10)]
+
+
+def test_few_runs_stand_below_many() -> None:
+    rare, often = run(1, "failure"), [run(number, "failure" if number % 2 else "success") for number in range(2, 22)]
+    table = health(
+        runs([rare, *often]),
+        with_jobs=jobs([job(rare, "failure", name="rare"), *(job(one, one["outcome"]) for one in often)]),
+    ).jobs
+    assert table["job"].tolist() == ["test", "rare"]
 
 
 # -- durations ------------------------------------------------------------------------------------------------
@@ -363,7 +395,7 @@ def test_runs_without_any_time_are_counted_and_break_nothing() -> None:
     found = health(runs([run(1, "failure", **timeless), run(2, **timeless)]), hours=1, with_jobs=jobs())
     row = only(found.workflows)
     assert (row["n"], row["n_failed"], row["n_wall"]) == (2, 1, 0)
-    assert math.isnan(row["silent_s"])
+    assert found.silence.empty
 
 
 def test_thresholds_can_be_chosen_and_stand_in_the_result() -> None:
@@ -381,5 +413,5 @@ def test_the_gravest_findings_stand_first() -> None:
         (finding.severity for finding in found.findings), reverse=True
     )
     assert len({finding.id for finding in found.findings}) == len(found.findings) == 4
-    assert found.workflows["last_at"].tolist() == [at(10)]
-    assert found.workflows["silent_s"].tolist() == [timedelta(hours=60).total_seconds()]
+    assert found.silence["last_at"].tolist() == [at(10)]
+    assert found.silence["silent_s"].tolist() == [timedelta(hours=60).total_seconds()]

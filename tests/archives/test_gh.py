@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kotaci.archives.gh import UNKNOWN_STEP, is_gh_output, read_output
 from kotaci.model import BadInput, Repo, RunRef
-from kotaci.store import Batch
+from kotaci.store import Batch, open_store
 from tests.builders import (
     BOM,
     LAST,
@@ -25,6 +25,7 @@ from tests.builders import (
     stamped,
     system_text,
     unstamped,
+    write_all,
 )  # fmt: skip
 
 JOBS: Jobs = {"build / test 🦀": passed(), "lint": failed()}
@@ -72,7 +73,19 @@ def test_log_failed_is_a_part_of_a_log() -> None:
     batch = read(saved_by_gh(steps), repo="octo/kv")
     (_, job) = batch.payloads
     assert job.body["is_partial"] is True
+    assert [log.is_partial for log in batch.logs] == [True]
+    assert not any(log.is_partial for log in read(saved_by_gh(JOBS)).logs)
     assert jobs_of(batch) == {"lint": [(1, "Run cargo clippy", 6)]}
+
+
+def test_log_failed_after_log_changes_nothing(tmp_path: Path) -> None:
+    whole = read(saved_by_gh({"lint": failed()}), run=RunRef(9, 1))
+    part = read(saved_by_gh({"lint": [failed()[2]]}), repo=REPO, run=RunRef(9, 1))
+    (job_id,) = {log.job_id for log in (*whole.logs, *part.logs)}
+    with open_store(tmp_path / "store", create=True) as store:
+        assert write_all(store, whole) == 3
+        assert write_all(store, part) == 0
+        assert store.log(REPO, 9, 1, job_id) == job_log(failed(), bom="")
 
 
 def test_lines_without_a_time_stamp_stay_where_they_stood() -> None:

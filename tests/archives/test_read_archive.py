@@ -131,6 +131,41 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def read_with_skipped(path: Path) -> tuple[list[Batch], list[tuple[str, str]]]:
+    """Return the batches of a folder, and what was skipped as (path in the folder, what is wrong with it)."""
+    skipped = list[tuple[str, str]]()
+
+    def on_skipped(file: Path, problem: BadInput) -> None:
+        skipped.append((file.relative_to(path).as_posix(), str(problem).removeprefix(f"{path}/")))
+
+    return list(read_archive(path, said=Said(), on_skipped=on_skipped)), skipped
+
+
+def test_what_is_no_log_in_a_folder_is_told_and_skipped(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.log": job_log(passed()), "deep/b.log": job_log(failed()), "deep/notes.md": "a poem\n"})
+    write_files(tmp_path, {"c.json": '{"message":"Not Found","status":"404"}', "poems/d.txt": "another poem\n"})
+    (tmp_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1" + bytes(range(256)))
+    batches, skipped = read_with_skipped(tmp_path)
+    assert batches == read(tmp_path)
+    assert [log.body.decode() for batch in batches for log in batch.logs] == [job_log(passed()), job_log(failed())]
+    assert [(name, problem.partition(";")[0]) for name, problem in skipped] == [
+        ("deep/notes.md", "deep/notes.md: does not look like a log of GitHub Actions"),
+        (".DS_Store", ".DS_Store: is a binary file, not a log"),
+        ("c.json", "c.json: holds Not Found (404), not a log"),
+        ("poems", "poems/d.txt: does not look like a log of GitHub Actions"),
+    ]
+
+
+def test_a_folder_without_anything_readable_is_refused_and_nothing_is_called_skipped(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.txt": "a poem\n", "deep/b.txt": "another\n"})
+    skipped: list[Path] = []
+    with pytest.raises(BadInput, match=r"a\.txt: does not look like a log of GitHub Actions"):
+        list(read_archive(tmp_path, said=Said(), on_skipped=lambda file, _: skipped.append(file)))
+    with pytest.raises(BadInput, match=r"a\.txt: does not look like a log"):
+        list(read_archive(tmp_path / "a.txt", said=Said(), on_skipped=lambda file, _: skipped.append(file)))
+    assert skipped == []
+
+
 # -- tars -----------------------------------------------------------------------------------------------------
 
 

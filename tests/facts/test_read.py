@@ -159,3 +159,11 @@ def test_frames_of_a_window_are_numbered_from_zero(store: Store) -> None:
     history = read_history(store, since="2026-05-01", tables=ALL)
     for frame in history.tables.values():
         assert frame.index.equals(pd.RangeIndex(len(frame)))
+
+
+def test_starts_are_those_of_all_runs_up_to_the_end_of_the_window(store: Store) -> None:
+    everything = read_history(store)["runs"]
+    narrow = read_history(store, since="1h")
+    assert sorted(narrow.starts["run_id"]) == sorted(everything["run_id"])
+    until = everything["started_at"].min() + pd.Timedelta(seconds=1)
+    assert len(read_history(store, until=until.isoformat()).starts) < len(everything)

@@ -10,7 +10,7 @@ import pytest
 from kotaci.archives.runlogs import read_folder
 from kotaci.facts import build_facts, read_history
 from kotaci.facts.rows import worst
-from kotaci.model import Outcome
+from kotaci.model import Outcome, Repo
 from kotaci.store import Batch, Payload
 from kotaci.tables import TABLES
 from tests.facts.payloads import GREEN, RED, REPO, START, batch, commit, filled, job, log, log_text, run, stamp, step
@@ -287,3 +287,18 @@ def test_commits_caches_artifacts_and_workflow_files_are_tables_of_the_repositor
 )
 def test_a_run_without_a_conclusion_is_as_bad_as_its_worst_job(jobs: set[Outcome], run: Outcome) -> None:
     assert worst(jobs) == run
+
+
+def test_a_run_without_jobs_ends_with_githubs_last_word(tmp_path: Path) -> None:
+    broken = run(conclusion="startup_failure", updated_at="2026-03-02T09:00:04Z")
+    (one,) = tables(tmp_path, batch(broken, []))["runs"].to_dict("records")
+    assert (one["outcome"], one["n_jobs"], one["wall_s"]) == ("startup_failure", 0, 4.0)
+
+
+def test_a_log_put_together_from_two_years_tells_no_end(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "1_test.txt").write_text("2024-03-02T09:00:00.0000000Z begun\n" + log_text(*GREEN))
+    found = tables(tmp_path / "store", read_folder(folder, said_repo=Repo.parse(REPO), said_run=None, said_workflow=""))
+    (one,) = found["jobs"].to_dict("records")
+    assert (one["started_at"].year, pd.isna(one["ended_at"]), pd.isna(one["wall_s"])) == (2024, True, True)

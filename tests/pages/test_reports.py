@@ -154,7 +154,7 @@ def hostile_batch(number: int, text: str) -> Batch:
 
 
 def test_plain_papermill_works_with_the_defaults(tmp_path: Path) -> None:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "KOTACI_STORE": str(tmp_path / "none")}
     words = ["papermill", str(notebooks_folder() / "failure_triage.ipynb"), "out.ipynb", "-p", "since", "30d"]
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

@@ -198,8 +198,8 @@ def test_card_shows_lines_history_and_remedy() -> None:
 def test_findings_are_ranked_and_all_of_them_are_data() -> None:
     found = [
         finding("low", severity=Severity.LOW, minutes=900),
-        finding("cheap"),
         finding("dear", minutes=94),
+        finding("cheap"),
     ]
     block = blocks.findings(found, limit=2)
     assert re.findall(r"tests::(\w+)", block.markdown) == ["dear", "cheap"]
@@ -207,7 +207,7 @@ def test_findings_are_ranked_and_all_of_them_are_data() -> None:
     assert "flaky, certainty proved · n = 86 · 94 min (measured) · same commit, later attempt" in block.markdown
     assert "Evidence: [run 7](https://github.com/a/b/actions/runs/7) · a saved log" in block.markdown
     assert "… and 1 more in findings.json" in block.html
-    assert Finding.from_json(block.data[blocks.FINDINGS_MIME][0]) == found[2]
+    assert Finding.from_json(block.data[blocks.FINDINGS_MIME][0]) == found[1]
 
 
 def test_no_finding_is_a_sentence_and_an_empty_list() -> None:

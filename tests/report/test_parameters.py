@@ -73,10 +73,24 @@ def test_secrets_are_refused_and_not_repeated(notebook: Notebook, name: str) -> 
     assert "hunter2" not in str(refusal.value)
 
 
-def test_a_secret_under_a_good_name_is_refused(notebook: Notebook) -> None:
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "ghp_" + "a1B2" * 9,
+        "glpat-" + "a1B2" * 5,
+        "npm_" + "a1B2" * 9,
+        "https://bot:" + "hunter22@git.example/x.git",
+        "sk-ant-" + "a1B2" * 9,
+    ],
+)
+def test_a_secret_under_a_good_name_is_refused(notebook: Notebook, secret: str) -> None:
     with pytest.raises(BadInput, match="looks like a secret") as refusal:
-        check_parameters(notebook, {"repo": "ghp_" + "a1B2" * 9})
-    assert "ghp_" not in str(refusal.value)
+        check_parameters(notebook, {"repo": secret})
+    assert secret not in str(refusal.value)
+
+
+def test_a_word_that_is_no_text_is_no_secret(notebook: Notebook) -> None:
+    assert check_parameters(notebook, {"repo": "caf\udce9"}) == {"repo": "caf\udce9"}
 
 
 @pytest.mark.parametrize("name", ["path", "cache_key", "author", "pattern", "since"])
