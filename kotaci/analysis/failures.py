@@ -251,7 +251,9 @@ def _verdict(
     n_runs = part["run_id"].nunique()
     if is_masked:
         n_green = part.loc[part["run_outcome"] == Outcome.SUCCESS, "run_id"].nunique()
-        return "masked", f"the job is allowed to fail: {n_green} of these {_runs(n_runs)} are green all the same"
+        if n_green == 0:
+            return "masked", "the job is allowed to fail: other runs in which it failed are green"
+        return "masked", f"the job is allowed to fail: {n_green} of these {n_runs} runs are green all the same"
     if part["is_downstream"].fillna(False).all():
         return CONSEQUENCE, "a job that it needs failed or was cancelled each time"
     newest = part["started_at"].max()

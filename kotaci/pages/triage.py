@@ -174,7 +174,7 @@ def over_table(triage: Triage) -> Block:
                 "n_runs": group.n_runs,
                 "last_at": group.last_at,
                 "url": group.evidence[0].url if group.evidence else "",
-                "history": [StripCell(cell.outcome, cell.title) for cell in group.history],
+                "history": [StripCell(cell.outcome, cell.title) for cell in group.history[-10:]],
             }
             for group in over
         ]
