@@ -109,8 +109,8 @@ def import_command(
         out.print(f"Nothing new; the store at {store_path} holds all of it.")
     else:
         out.print(
-            f"Stored {written.n_changed:,} new things from {written.n_batches:,} batches "
-            f"({written.n_log_bytes / 1e6:,.1f} MB of logs) in {store_path}."
+            f"Stored {written.n_changed:,} new things in {store_path}; "
+            f"{written.n_log_bytes / 1e6:,.1f} MB of logs were read."
         )
     for file, error in skipped[:10]:
         err.print(f"skipped {file}: {error.problem}")

@@ -51,18 +51,21 @@ def triage_answer(history: History, triage: Triage) -> Block:
     if history["runs"].empty:
         return no_runs(history)
     if not triage.groups:
-        return answer(sentence("**Nothing is red.** No job failed in {n} runs.", n=triage.n_runs), tone="good")
+        return answer(
+            sentence("**Nothing is red.** No job failed in {n}.", n=words.plural(triage.n_runs, "run")), tone="good"
+        )
     counts = {verdict: sum(group.verdict == verdict for group in triage.groups) for verdict in _TONES}
     first = triage.groups[0]
+    n = counts[first.verdict]
     lead = {
-        "failing": sentence(
-            "**{n} fail now.**", n=words.plural(counts["failing"], "group of failures", "groups of failures")
-        ),
-        "flaky": sentence("**Nothing fails for good, but {n} flaky.**", n=_are(counts["flaky"])),
+        "failing": sentence("**{n} now.**", n=_are(n, "failing")),
+        "flaky": sentence("**Nothing fails for good, but {n}.**", n=_are(n, "flaky")),
+        "undecided": sentence("**{n}: broken or flaky cannot be told yet.**", n=_are(n, "undecided")),
     }.get(first.verdict, sentence("**Nothing is known to fail now.**"))
     text = sentence(
-        "{lead} Start with {job}: {headline}; {why}.",
+        "{lead} {verb} {job}: {headline}; {why}.",
         lead=lead,
+        verb="Most often it was" if first.verdict in QUIET else "Start with",
         job=link(code(f"{first.workflow} / {first.job}"), f"#{first.id}"),
         headline=code(first.headline),
         why=first.why,
@@ -77,8 +80,8 @@ def triage_answer(history: History, triage: Triage) -> Block:
     return answer(text, tone=_TONES[first.verdict])
 
 
-def _are(n: int) -> str:
-    return "one group is" if n == 1 else f"{n} groups are"
+def _are(n: int, verdict: str) -> str:
+    return f"1 group of failures is {verdict}" if n == 1 else f"{n} groups of failures are {verdict}"
 
 
 def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
