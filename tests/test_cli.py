@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from kotaci.cli import _plain, main
+from kotaci.cli import main
+from kotaci.cli.reporting import plain
 from kotaci.places import default_store
 from tests.builders import failed, in_2026, write_zip
 
@@ -262,8 +263,8 @@ def test_a_default_store_in_the_home_folder_is_found(tmp_path: Path) -> None:
     assert default_store({}).name == "store"
 
 
-def test_answers_on_the_terminal_are_plain_text() -> None:
-    assert _plain("**2 of 3** [ci.yml](https://x.example) `a b` <code>c&#124;d</code> @&#8203;octocat 1\\*2") == (
+def test_answers_on_the_terminal_areplain_text() -> None:
+    assert plain("**2 of 3** [ci.yml](https://x.example) `a b` <code>c&#124;d</code> @&#8203;octocat 1\\*2") == (
         "2 of 3 ci.yml a b c|d @octocat 1*2"
     )
 

@@ -1,0 +1,138 @@
+"""`kotaci store`: what is held, whether it is whole, and what may go."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.table import Table as TextTable
+
+from kotaci.cli.terminal import err, out, store_option
+from kotaci.model import BAD_OUTCOMES, BadInput, Outcome, Repo, Window
+
+
+@click.group("store", invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@store_option
+@click.pass_context
+def store_group(context: click.Context, *, as_json: bool, store_path: Path) -> None:
+    """Tell what is in the store; check it, prune it."""
+    context.default_map = {name: {"store_path": store_path} for name in ("check", "prune")}
+    if context.invoked_subcommand is None:
+        told = _describe(store_path)
+        if as_json:
+            click.echo(json.dumps(told, indent=1, default=str))
+        else:
+            _print_store(told)
+
+
+@store_group.command("check")
+@click.option("--forget", is_flag=True, help="Forget what is lost or damaged, so that it can come back.")
+@store_option
+def check_command(*, forget: bool, store_path: Path) -> None:
+    """Read everything back and say what is wrong."""
+    from kotaci.store import open_store
+
+    with open_store(store_path) as store:
+        problems = store.check()
+        for problem in problems:
+            err.print(problem)
+        if problems and forget:
+            out.print(f"Forgot {store.forget_broken():,} damaged things; import or fetch them again.")
+            problems = store.check()
+    if problems:
+        hint = "import anew what is named above" if forget else "run it with --forget, then import again"
+        raise BadInput(store_path, f"is damaged in {len(problems)} places", hint)
+    out.print(f"{store_path}: every payload and log reads back as it was stored.")
+
+
+@store_group.command("prune")
+@click.option("--before", required=True, help="A date, or a length such as 180d back from the newest run.")
+@click.option("--repo", help="Only this repository.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@store_option
+def prune_command(*, before: str, repo: str | None, dry_run: bool, store_path: Path) -> None:
+    """Drop the logs of whole months that end before a date; the tables drawn from them stay."""
+    from kotaci.facts import build_facts
+    from kotaci.store import open_store
+
+    name = str(Repo.parse(repo)) if repo else None
+    with open_store(store_path) as store:
+        build_facts(store)
+        told = _describe(store_path)
+        window = Window.parse(
+            since=before, as_of=told["window"]["until"] and datetime.fromisoformat(told["window"]["until"])
+        )
+        if window.since is None:
+            raise BadInput(before, "is not a date", "write 2026-01-01, or 180d")
+        if dry_run:
+            n_logs, n_bytes = store.prunable(before=window.since, repo=name)
+        else:
+            n_logs, n_bytes = store.prune(before=window.since, repo=name)
+    verb = "Would drop" if dry_run else "Dropped"
+    out.print(f"{verb} {n_logs:,} logs ({n_bytes / 1e6:,.1f} MB) of months before {window.since:%Y-%m}.")
+
+
+def _describe(store_path: Path) -> dict[str, Any]:
+    from kotaci.facts import build_facts, read_history
+    from kotaci.store import open_store
+
+    with open_store(store_path) as store:
+        build_facts(store)
+        summary = store.summary()
+        repos, states = {}, dict.fromkeys(summary["logs"], 0)
+        for repo in store.repos():
+            history = read_history(store, repo=repo)
+            runs, jobs = history["runs"], history["jobs"]
+            repos[repo] = {
+                "since": None if runs.empty else runs["started_at"].min().isoformat(),
+                "until": history.as_of.isoformat() if history.as_of else None,
+                "runs": int(runs["run_id"].nunique()),
+                "attempts": len(runs),
+                "jobs": len(jobs),
+                "failed_jobs": int(jobs["outcome"].isin(BAD_OUTCOMES).sum()),
+                "cancelled_jobs": int((jobs["outcome"] == Outcome.CANCELLED).sum()),
+            }
+            for state, n in jobs["log_state"].value_counts().items():
+                states[state] = states.get(state, 0) + int(n)
+    counts = ("runs", "attempts", "jobs", "failed_jobs", "cancelled_jobs")
+    ends = [repo["until"] for repo in repos.values() if repo["until"]]
+    starts = [repo["since"] for repo in repos.values() if repo["since"]]
+    return {
+        "store": str(store_path),
+        "window": {"since": min(starts, default=None), "until": max(ends, default=None)},
+        **{name: sum(int(repo[name] or 0) for repo in repos.values()) for name in counts},
+        **summary,
+        "logs": states,
+        "repos": repos,
+    }
+
+
+def _print_store(told: dict[str, Any]) -> None:
+    out.print(f"Store {told['store']}, {told['size'] / 1e6:,.1f} MB on disk")
+    window = told["window"]
+    if window["since"]:
+        out.print(f"From {window['since'][:16]} to {window['until'][:16]} UTC")
+    table = TextTable(show_edge=False, pad_edge=False, header_style="bold", box=None, padding=(0, 2))
+    table.add_column("repository")
+    for name in ("runs", "attempts", "jobs", "failed", "cancelled"):
+        table.add_column(name, justify="right")
+    for repo, held in told["repos"].items():
+        numbers = (held[key] for key in ("runs", "attempts", "jobs", "failed_jobs", "cancelled_jobs"))
+        table.add_row(repo, *(f"{number:,}" for number in numbers))
+    out.print(table)
+    say_held(told)
+
+
+def say_held(summary: dict[str, Any]) -> None:
+    logs = ", ".join(f"{n:,} {state.replace('_', ' ')}" for state, n in summary["logs"].items() if n) or "none"
+    out.print(
+        f"Logs: {logs}; {summary['log_bytes'] / 1e6:,.1f} MB kept in {summary['stored_log_bytes'] / 1e6:,.1f} MB. "
+        f"Secrets replaced: {summary['redacted']}."
+    )
+    others = ", ".join(f"{n:,} {kind}" for kind, n in summary["payloads"].items() if kind not in {"run", "job"})
+    if others:
+        out.print(f"Besides: {others}.")
