@@ -79,26 +79,53 @@ DECIDED_OUTCOMES = BAD_OUTCOMES | {Outcome.SUCCESS}
 """Outcomes that belong in the denominator of a failure rate: those that passed or failed."""
 
 
+_OWN_HOSTS = frozenset({"github.com", "www.github.com", "api.github.com", "ssh.github.com"})
+
+_SITE = r"(?:localhost|(?:[a-z0-9-]+\.)+[a-z0-9-]+|\[[0-9a-f:]+\]|[a-z0-9-]+(?=:))(?::[0-9]{1,5})?"
+"""A host as gh writes it before a repository: with a dot or a port, so that it is not taken for an owner."""
+
+_REPO = re.compile(
+    rf"""
+    (?:
+      https?://(?:[^/@\s]*@)?(?P<site>{_SITE})/(?:repos/|api/v3/repos/)?
+    | (?:ssh|git)://(?:[^/@\s]*@)?(?P<server>[^/:\s]+)(?::[0-9]{{1,5}})?/
+    | [^/@:\s]+@(?P<remote>[^/:\s]+):/?
+    | (?P<said>{_SITE})/
+    )?
+    (?-i:(?P<owner>[A-Za-z0-9][A-Za-z0-9_-]{{0,99}})/(?P<name>[A-Za-z0-9._-]{{1,100}}?))(?:\.git)?/?
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, order=True)
 class Repo:
-    """A repository on GitHub, as `owner/name`."""
+    """A repository on GitHub, or on the host of a GitHub Enterprise Server (with its port, if it has one)."""
 
     owner: str
     name: str
+    host: str = "github.com"
 
     @classmethod
     def parse(cls, text: str) -> Repo:
-        """Read `owner/name` or a GitHub URL of a repository. Raises BadInput."""
-        words = re.fullmatch(
-            r"(?:https?://[^/\s]+/|git@[^:\s]+:)?([A-Za-z0-9][A-Za-z0-9-]{0,99})/([A-Za-z0-9._-]{1,100}?)(?:\.git)?/?",
-            text.strip(),
-        )
-        if words is None or words[2] in {".", ".."}:
+        """Read `owner/name`, `HOST/owner/name`, an address in the browser, or a remote of git. Raises BadInput.
+
+        No credentials in an address survive.
+        """
+        words = _REPO.fullmatch(text.strip())
+        if words is None or words["name"] in {".", ".."}:
             raise BadInput(text, "is not a repository", "write it as owner/name")
-        return cls(owner=words[1], name=words[2])
+        host = (words["site"] or words["said"] or _web_host(words["server"] or words["remote"] or "")).lower()
+        return cls(words["owner"], words["name"], "github.com" if not host or host in _OWN_HOSTS else host)
 
     def __str__(self) -> str:
-        return f"{self.owner}/{self.name}"
+        return f"{self.owner}/{self.name}" if self.host == "github.com" else f"{self.host}/{self.owner}/{self.name}"
+
+
+def _web_host(server: str) -> str:
+    """Return the host of an SSH remote; a word without a dot, or like `github.com-work`, is a name of the user's own
+    for github.com in `~/.ssh/config`."""
+    return server if "." in server and not server.lower().startswith("github.com-") else ""
 
 
 _RUN = re.compile(
@@ -271,22 +298,23 @@ def short_workflow(workflow: str) -> str:
     return workflow.removeprefix(".github/workflows/")
 
 
-SERVER_URL = "https://github.com"
-
-
 def run_url(repo: str, run_id: int, attempt: int = 1) -> str:
     """Return the address of a run; empty for a source id, which has none."""
     if run_id < 0:
         return ""
-    return f"{SERVER_URL}/{repo}/actions/runs/{run_id}" + (f"/attempts/{attempt}" if attempt > 1 else "")
+    return f"{_repo_url(repo)}/actions/runs/{run_id}" + (f"/attempts/{attempt}" if attempt > 1 else "")
 
 
 def job_url(repo: str, run_id: int, job_id: int) -> str:
     """Return the address of a job; empty for source ids."""
-    return f"{SERVER_URL}/{repo}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
+    return f"{_repo_url(repo)}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
 
 
 def workflow_url(repo: str, workflow: str) -> str:
     """Return the address of a workflow's list of runs; empty where its path is not known."""
     file = workflow.removeprefix(".github/workflows/")
-    return f"{SERVER_URL}/{repo}/actions/workflows/{quote(file)}" if file != workflow else ""
+    return f"{_repo_url(repo)}/actions/workflows/{quote(file)}" if file != workflow else ""
+
+
+def _repo_url(repo: str) -> str:
+    return f"https://{repo}" if repo.count("/") > 1 else f"https://github.com/{repo}"

@@ -111,6 +111,7 @@ wall_s float ended_at - started_at
 n_jobs int jobs of this attempt
 n_failed_jobs int of these, failed
 is_last_attempt bool no later attempt is stored
+is_workflow_exact bool the workflow file known is the one that ran; false for pull requests; missing where none is known
 source text where it came from: api, run-zip, gh, file, tinuous, sample
 """
     ),
@@ -327,7 +328,7 @@ subject text first line of the message
 message text whole message
 n_files int files it changed, against its first parent
 files text their paths, one a line
-workflows_tree text id of its .github/workflows folder; the key into workflow_jobs
+workflows_tree text id of its .github/workflows folder, the key into workflow_jobs; empty: none; missing: not known
 """
     ),
 )

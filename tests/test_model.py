@@ -61,8 +61,17 @@ def test_every_error_knows_its_exit_code() -> None:
         "octo/kv.store/",
         "octo/kv.store.git",
         "https://github.com/octo/kv.store",
-        "https://ghe.example.org/octo/kv.store.git",
+        "https://github.com/octo/kv.store.git/",
+        "https://bot:secret@www.github.com/octo/kv.store",
+        "https://api.github.com/repos/octo/kv.store",
+        "HTTPS://GitHub.com/octo/kv.store",
+        "github.com/octo/kv.store",
         "git@github.com:octo/kv.store.git",
+        "git@github.com-work:octo/kv.store.git",
+        "git@work:octo/kv.store.git",
+        "ssh://git@github.com:22/octo/kv.store",
+        "ssh://git@ssh.github.com:443/octo/kv.store.git",
+        "git://github.com/octo/kv.store.git",
     ],
 )
 def test_a_repository_is_read_from_its_name_or_address(text: str) -> None:
@@ -71,9 +80,34 @@ def test_a_repository_is_read_from_its_name_or_address(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        ("ghe.example.org/octo/kv", "ghe.example.org"),
+        ("GHE.Example.org:8443/octo/kv", "ghe.example.org:8443"),
+        ("ghe:8443/octo/kv", "ghe:8443"),
+        ("localhost/octo/kv", "localhost"),
+        ("127.0.0.1:40001/octo/kv", "127.0.0.1:40001"),
+        ("https://ghe.example.org/octo/kv.git", "ghe.example.org"),
+        ("http://bot:secret@ghe.example.org:8443/octo/kv/", "ghe.example.org:8443"),
+        ("https://ghe.example.org/api/v3/repos/octo/kv", "ghe.example.org"),
+        ("git@ghe.example.org:octo/kv.git", "ghe.example.org"),
+        ("ssh://git@ghe.example.org:2222/octo/kv.git", "ghe.example.org"),
+    ],
+)
+def test_a_repository_of_another_host_carries_it(text: str, host: str) -> None:
+    assert Repo.parse(text) == Repo("octo", "kv", host)
+    assert str(Repo.parse(text)) == f"{host}/octo/kv"
+    assert Repo.parse(str(Repo.parse(text))) == Repo("octo", "kv", host)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "",
+        "https://ghe/octo/kv",
+        "ghe.example.org/octo",
+        "ghe.example.org:port/octo/kv",
+        "ssh://git@github.com:22:22/octo/kv",
         "octo",
         "octo/",
         "/kv",
@@ -289,6 +323,9 @@ def test_addresses_are_githubs_and_what_was_imported_has_none() -> None:
     assert run_url("o/r", 7, 2) == "https://github.com/o/r/actions/runs/7/attempts/2"
     assert job_url("o/r", 7, 70) == "https://github.com/o/r/actions/runs/7/job/70"
     assert workflow_url("o/r", ".github/workflows/ci.yml") == "https://github.com/o/r/actions/workflows/ci.yml"
+    assert run_url("ghe.example:8443/o/r", 7) == "https://ghe.example:8443/o/r/actions/runs/7"
+    assert job_url("ghe.example/o/r", 7, 70) == "https://ghe.example/o/r/actions/runs/7/job/70"
+    assert workflow_url("ghe.example/o/r", ".github/workflows/a b.yml").endswith("/o/r/actions/workflows/a%20b.yml")
     assert [run_url("o/r", -7), job_url("o/r", -7, -70), job_url("o/r", 7, -70), workflow_url("o/r", "Test")] == [
         ""
     ] * 4

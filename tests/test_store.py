@@ -268,6 +268,20 @@ def test_a_part_of_a_log_does_not_replace_what_is_held(store: Store) -> None:
     assert store.payload(REPO, "job", "1/1/11") == whole.payloads[1].body
 
 
+# -- a commit, told by a clone and by the API -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["clone first", "API first"])
+def test_the_workflows_of_a_commit_stay_known_whoever_told_of_them(store: Store, order: int) -> None:
+    cloned = Batch(REPO, "git", [commit_payload(workflows_tree="f" * 40)])
+    bare = {key: value for key, value in commit_payload().body.items() if key != "workflows_tree"}
+    told = Batch(REPO, "api", [replace(commit_payload(), body={**bare, "html_url": "https://github.com/x"})])
+    write_all(store, *[cloned, told][::order])
+    whole = {**told.payloads[0].body, "workflows_tree": "f" * 40}
+    assert list(store.payloads(REPO, "commit")) == [(SHA, "api", whole)]
+    assert (write_all(store, told), write_all(store, cloned), store.check()) == (0, 0, [])
+
+
 # -- one run, told by several files ---------------------------------------------------------------------------
 
 
@@ -386,8 +400,9 @@ def test_an_attempts_digest_changes_with_what_it_consists_of(store: Store, chang
         api_batch(1, repo="example/other", conclusion="failure"),
         Batch(REPO, "git", [commit_payload("f" * 40)]),
         Batch(REPO, "api", [Payload("caches", "1", {"n": 1}, AT)]),
+        Batch(REPO, "api", [Payload("gone", "1/1/11", {"status": 410, "message": "Gone", "asked": ""}, AT)]),
     ],
-    ids=["another run", "an attempt of another run", "another repository", "another commit", "no attempt's"],
+    ids=["another run", "an attempt of another run", "another repository", "another commit", "no attempt's", "gone"],
 )
 def test_an_attempts_digest_does_not_change_with_what_is_not_its_own(store: Store, other: Batch) -> None:
     write_all(store, MARCH_RUN, api_batch(2))
@@ -567,6 +582,11 @@ def test_a_payload_that_is_no_json_is_damaged(filled: Path) -> None:
         lambda store: store.kind_digest(REPO, ["run"]),
         lambda store: store.log_rows(REPO, 1, 1),
         lambda store: store.log(REPO, 1, 1, 11),
+        lambda store: store.has_log(REPO, 1, 1, 11),
+        lambda store: store.partial_logs(REPO),
+        lambda store: store.payload_keys(REPO, "run"),
+        lambda store: store.repo_of_id(7),
+        lambda store: store.rename(REPO, "o/r"),
         lambda store: store.prunable(before=APRIL),
         lambda store: store.prune(before=APRIL),
         lambda store: write_all(store, api_batch(1)),

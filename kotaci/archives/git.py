@@ -242,12 +242,12 @@ def _read_head(git: _Git) -> Payload:
 
 
 def _to_repo(url: str) -> str:
-    """Return owner/name of a remote on a host; "" for a folder or anything else. No credentials survive."""
-    words = re.fullmatch(r"(?:ssh|git)://(?:[^/@\s]*@)?[^/\s]+/(.+)", url)
-    if not words and not re.match(r"https?://|[^/@\s]+@[^/:\s]+:", url):
+    """Return owner/name of a remote on a host, with the host where it is not github.com; "" for a folder or anything
+    else. No credentials survive."""
+    if not re.match(r"(?:https?|ssh|git)://|[^/@\s]+@[^/:\s]+:", url):
         return ""
     try:
-        return str(Repo.parse(words[1] if words else url))
+        return str(Repo.parse(url))
     except BadInput:
         return ""
 

@@ -6,13 +6,16 @@ one step of it with the same lines, `JOB/system.txt` its queueing. The ordinal N
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import lzma
 import re
 import struct
+import tempfile
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,12 +26,15 @@ from junitparser import JUnitXml, JUnitXmlError
 from kotaci.logs.lines import decode, first_stamp, saved_error
 from kotaci.logs.setup import job_name, repo_name, workflow_path
 from kotaci.model import BadInput, Repo, RunRef, parse_moment
-from kotaci.store import Batch, Log, Payload
+from kotaci.store import Batch, Log, Payload, StoreFull
 
 MAX_ENTRY_BYTES = 512 * 2**20
 MAX_ZIP_BYTES = 2 * 2**30
 MAX_ENTRIES = 100_000
 """Far above anything met (one job log of 8 MB, 40 jobs); a zip bomb declares or yields more."""
+
+HELD_BYTES = 8 * 2**20
+"""A log of a run's zip that has fewer is handed on as it is, a larger one as a file."""
 
 _ZIP_ERRORS = (
     zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error,
@@ -184,30 +190,85 @@ def read_zip(
     max_bytes: int = MAX_ZIP_BYTES,
 ) -> Batch:
     """Return the run of a run-log zip. Raises BadInput for a damaged or hostile one, or one of something else."""
-    files: dict[str, bytes] = {}
-    total = 0
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > MAX_ENTRIES:
-                raise BadInput(path, f"has {len(entries)} entries", "give the log zip of one run")
-            for entry in entries:
-                name = entry.filename
-                if name.startswith(("/", "\\")) or ".." in Path(name).parts or re.match(r"[A-Za-z]:", name):
-                    raise BadInput(path, f"has an entry that leads out of it ({name})", "do not trust this file")
-                with archive.open(entry) as file:
-                    # The size in the header can lie: read one byte more than allowed and look.
-                    body = file.read(max_entry_bytes + 1)
-                total += len(body)
-                if len(body) > max_entry_bytes or total > max_bytes:
-                    raise BadInput(path, f"unpacks to too much ({name})", "it is no log zip of GitHub; do not trust it")
-                files[name] = decode(body)
-    except _ZIP_ERRORS as error:
-        raise BadInput(path, f"is not a whole zip ({error})", "download it again") from error
+    files = {
+        name: decode(b"".join(parts))
+        for name, parts in _read_entries(path, max_entry_bytes=max_entry_bytes, max_bytes=max_bytes)
+    }
     digest = hashlib.blake2b(
         "\0".join(f"{n} {hashlib.blake2b(b).hexdigest()}" for n, b in sorted(files.items())).encode()
     )
     return _to_run(path, files, digest.hexdigest(), "run-zip", said_repo, said_run, said_workflow)
+
+
+def read_log_zip(path: Path, folder: Path) -> Iterator[tuple[str, bytes | Path]]:
+    """Yield the whole job logs of a run-log zip, one at a time, each with the job's name as the zip writes it.
+
+    A large one comes as a file in that folder, which the caller removes. Raises BadInput for a damaged or hostile
+    zip, also after some logs were yielded, and StoreFull where there is no room for a file.
+    """
+    for name, parts in _read_entries(path):
+        if not (job := _JOB_FILE.fullmatch(name)):
+            continue
+        head = next(parts, b"")
+        if _PHANTOM not in head[:200]:
+            yield job["job"], head if len(head) < HELD_BYTES else _write_parts(head, parts, folder)
+
+
+def _write_parts(head: bytes, parts: Iterable[bytes], folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = tempfile.NamedTemporaryFile(dir=folder, prefix="log-", suffix=".txt", delete=False)  # noqa: SIM115
+    try:
+        with file:
+            for part in itertools.chain([head], parts):
+                file.write(part)
+    except OSError as error:
+        Path(file.name).unlink()
+        raise StoreFull(folder, f"cannot be written ({error.strerror})", "make room and run it again") from error
+    except BadInput:
+        Path(file.name).unlink()
+        raise
+    return Path(file.name)
+
+
+def _read_entries(
+    path: Path, *, max_entry_bytes: int = MAX_ENTRY_BYTES, max_bytes: int = MAX_ZIP_BYTES
+) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield name and content of a zip's files, the content in parts of HELD_BYTES, to be read before the next file.
+
+    Raises BadInput for a damaged or hostile zip.
+    """
+    total = 0
+
+    def read_parts(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
+        nonlocal total
+        n_read = 0
+        with _explained(path), archive.open(entry) as file:
+            # The size in the header can lie: what is unpacked is counted.
+            while part := file.read(min(HELD_BYTES, max_entry_bytes + 1)):
+                total, n_read = total + len(part), n_read + len(part)
+                if n_read > max_entry_bytes or total > max_bytes:
+                    raise BadInput(
+                        path, f"unpacks to too much ({entry.filename})", "it is no log zip of GitHub; do not trust it"
+                    )
+                yield part
+
+    with _explained(path), zipfile.ZipFile(path) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        if len(entries) > MAX_ENTRIES:
+            raise BadInput(path, f"has {len(entries)} entries", "give the log zip of one run")
+        for entry in entries:
+            name = entry.filename
+            if name.startswith(("/", "\\")) or ".." in Path(name).parts or re.match(r"[A-Za-z]:", name):
+                raise BadInput(path, f"has an entry that leads out of it ({name})", "do not trust this file")
+            yield name, read_parts(archive, entry)
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except _ZIP_ERRORS as error:
+        raise BadInput(path, f"is not a whole zip ({error})", "download it again") from error
 
 
 def is_run_folder(path: Path) -> bool:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,7 @@ from kotaci.facts.files import (
 )
 from kotaci.facts.repository import REPOSITORY_TABLES, Workflows, to_table_rows
 from kotaci.facts.rows import ATTEMPT_TABLES, Attempt, Rows, to_rows
-from kotaci.store import LogState, Store
+from kotaci.store import LogState, Store, shown_twice
 from kotaci.tables import TABLES, Column, Table
 
 logger = logging.getLogger(__name__)
@@ -71,13 +72,16 @@ def build_facts(store: Store, *, on_progress: Callable[[str, int, int], None] | 
             parts = new.repos.setdefault(repo, {})
             months = store.attempt_digests(repo)
             reader = _AttemptReader(store, repo, Workflows(store, repo))
+            known = [old.repos.get(name, {}) for name in (repo, *reversed(store.former_names(repo)))]
             for place, (month, digests) in enumerate(months.items()):
                 made_from = _month_digest(digests)
-                before = old.repos.get(repo, {}).get(month)
+                before = known[0].get(month)
                 if before is not None and before.made_from == made_from:
                     parts[month] = before
                 else:
-                    parts[month], n_new, n_same = _build_month(reader, folder, month, digests, before)
+                    # After a renaming, rows that cannot be drawn again stand under the former name.
+                    befores = [part[month] for part in known if month in part]
+                    parts[month], n_new, n_same = _build_month(reader, folder, month, digests, befores)
                     n_parts, n_read, n_kept = n_parts + 1, n_read + n_new, n_kept + n_same
                     if on_progress is not None:
                         on_progress(repo, place + 1, len(months))
@@ -103,10 +107,12 @@ def _build_month(
     folder: Path,
     month: str,
     digests: Mapping[tuple[int, int], tuple[str, bool]],
-    before: Part | None,
+    befores: Sequence[Part],
 ) -> tuple[Part, int, int]:
     repo = reader.repo
-    old = {} if before is None else _as_known_now(_read_kept(folder, repo, digests, before), reader, digests)
+    old = _as_known_now(_read_kept(folder, repo, digests, befores), reader, digests) if befores else {}
+    if old:
+        old = _with_late_logs(old, reader)
     kept = set(zip(old["_sources"]["run_id"], old["_sources"]["attempt"], strict=True)) if old else set()
     rows: Rows = {name: [] for name in ATTEMPT_TABLES}
     sources = [
@@ -142,24 +148,37 @@ def _sorted(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_kept(
-    folder: Path, repo: str, digests: Mapping[tuple[int, int], tuple[str, bool]], before: Part
+    folder: Path, repo: str, digests: Mapping[tuple[int, int], tuple[str, bool]], befores: Sequence[Part]
 ) -> dict[str, pd.DataFrame]:
-    """Return the month's present rows of attempts that need not, or can no longer, be drawn again."""
+    """Return the month's present rows of attempts that need not, or can no longer, be drawn again.
+
+    Where several parts have rows of one attempt, those of the first are taken.
+    """
     tables = _part_tables()
-    frames = {
-        name: read_table(folder, table, [before.files[name]] if name in before.files else [], repo=repo)
-        for name, table in tables.items()
-    }
-    sources = frames["_sources"]
-    is_kept = [
-        digests.get(key, ("", False))[1] or _with_versions(digests.get(key, ("", False))[0]) == digest
-        for key, digest in zip(zip(sources["run_id"], sources["attempt"], strict=True), sources["digest"], strict=True)
-    ]
-    keys = pd.MultiIndex.from_frame(sources.loc[is_kept, ["run_id", "attempt"]])
+    found: dict[str, list[pd.DataFrame]] = {name: [] for name in tables}
+    taken: set[tuple[int, int]] = set()
+    for before in befores:
+        frames = {
+            name: read_table(folder, table, [before.files[name]] if name in before.files else [], repo=repo)
+            for name, table in tables.items()
+        }
+        sources = frames["_sources"]
+        held = zip(zip(sources["run_id"], sources["attempt"], strict=True), sources["digest"], strict=True)
+        kept = {key for key, digest in held if key not in taken and _is_kept(digests.get(key), digest)}
+        taken |= kept
+        keys = pd.MultiIndex.from_tuples(sorted(kept), names=["run_id", "attempt"]) if kept else None
+        for name, frame in frames.items():
+            is_kept = pd.MultiIndex.from_frame(frame[["run_id", "attempt"]]).isin(keys) if keys is not None else []
+            found[name].append(frame[is_kept] if keys is not None else frame.iloc[:0])
     return {
-        name: frame[pd.MultiIndex.from_frame(frame[["run_id", "attempt"]]).isin(keys)].reset_index(drop=True)
-        for name, frame in frames.items()
+        name: (pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0].reset_index(drop=True))
+        for name, parts in found.items()
     }
+
+
+def _is_kept(now: tuple[str, bool] | None, digest: str) -> bool:
+    """Tell whether rows that were drawn from that digest stay: nothing changed, or a log of theirs was pruned."""
+    return now is not None and (now[1] or _with_versions(now[0]) == digest)
 
 
 def _as_known_now(
@@ -182,6 +201,38 @@ def _as_known_now(
     }
 
 
+def _with_late_logs(kept: dict[str, pd.DataFrame], reader: _AttemptReader) -> dict[str, pd.DataFrame]:
+    """Return the rows with those of jobs drawn again whose log came after another log of their attempt was pruned.
+
+    Only where the job's outcome stays what it was, so that what the rows of its run and of other jobs say stays
+    true; when it could start, and whether it only followed another, is no longer known and kept as it was told.
+    """
+    jobs = kept["jobs"]
+    late = jobs[(jobs["log_state"] == "present") & jobs["n_log_lines"].isna()]
+    for (run_id, attempt), known in late.groupby(["run_id", "attempt"]):
+        drawn = to_rows(reader.read(int(run_id), int(attempt)))
+        frames = {name: _with_lengths(TABLES[name].to_frame(rows)) for name, rows in drawn.items() if rows}
+        again = frames["jobs"].merge(known[["job_id", "outcome"]], on=["job_id", "outcome"])["job_id"].tolist()
+        for job_id in again:
+            (told,) = known.loc[known["job_id"] == job_id, ["queue_s", "is_downstream"]].itertuples(index=False)
+            is_it = frames["jobs"]["job_id"] == job_id
+            frames["jobs"].loc[is_it, ["queue_s", "is_downstream"]] = [told.queue_s, told.is_downstream]
+        kept = {name: _with_jobs(frame, frames.get(name), run_id, attempt, again) for name, frame in kept.items()}
+    return kept
+
+
+def _with_jobs(
+    kept: pd.DataFrame, drawn: pd.DataFrame | None, run_id: int, attempt: int, job_ids: Sequence[int]
+) -> pd.DataFrame:
+    """Return the rows with those of these jobs replaced by what was drawn."""
+    if "job_id" not in kept:
+        return kept
+    is_old = (kept["run_id"] == run_id) & (kept["attempt"] == attempt) & kept["job_id"].isin(job_ids)
+    new = [] if drawn is None else [drawn[drawn["job_id"].isin(job_ids)]]
+    parts = [part for part in (kept[~is_old], *new) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else kept.iloc[:0]
+
+
 def _with_lengths(frame: pd.DataFrame) -> pd.DataFrame:
     """Fill `wall_s` where a table has a start and an end."""
     if {"started_at", "ended_at", "wall_s"} <= set(frame.columns):
@@ -198,6 +249,19 @@ def _with_versions(digest: str) -> str:
 def _month_digest(digests: Mapping[tuple[int, int], tuple[str, bool]]) -> str:
     lines = (f"{run_id}/{attempt} {digest}" for (run_id, attempt), (digest, _) in sorted(digests.items()))
     return _with_versions("\n".join(lines))
+
+
+_DRAWN_KINDS = frozenset({"run", "job", "annotations"})
+"""What an attempt's rows are drawn from, beside its logs."""
+
+
+def _shown_jobs(run_source: str, jobs: Sequence[tuple[str, Mapping[str, Any]]]) -> list[Mapping[str, Any]]:
+    """Return the jobs but for imported ones that the API tells of too: where several share a name, nobody can tell
+    which is which, and they would be counted twice."""
+    told = {int(body["id"]): body.get("name") or "" for source, body in jobs if source == "api"}
+    imported = {int(body["id"]): body.get("name") or "" for source, body in jobs if source != "api"}
+    twice = shown_twice(imported, told) if run_source == "api" else set()
+    return [body for _, body in jobs if int(body["id"]) not in twice]
 
 
 class _AttemptReader:
@@ -217,14 +281,14 @@ class _AttemptReader:
         return self._store.log_rows(self.repo, run_id, attempt)
 
     def read(self, run_id: int, attempt: int) -> Attempt:
-        payloads = self._store.attempt_payloads(self.repo, run_id, attempt)
+        payloads = self._store.attempt_payloads(self.repo, run_id, attempt, kinds=_DRAWN_KINDS)
         source, run = next((source, body) for kind, _, source, body in payloads if kind == "run")
         workflow = (run.get("path") or "").partition("@")[0]
         return Attempt(
             repo=self.repo,
             run=run,
             source=source,
-            jobs=[body for kind, _, _, body in payloads if kind == "job"],
+            jobs=_shown_jobs(source, [(where, body) for kind, _, where, body in payloads if kind == "job"]),
             annotations={int(key.rpartition("/")[2]): body for kind, key, _, body in payloads if kind == "annotations"},
             logs=self.log_rows(run_id, attempt),
             log=lambda job_id: self._store.log(self.repo, run_id, attempt, job_id),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from kotaci.facts.build import facts_folder
 from kotaci.facts.files import REMEDY, Manifest, read_manifest, read_table
-from kotaci.facts.rows import ATTEMPT_TABLES
+from kotaci.facts.rows import ATTEMPT_TABLES, to_moment
 from kotaci.model import BadInput, Repo, Window
 from kotaci.store import Store, open_store
 from kotaci.tables import TABLES
@@ -23,8 +23,8 @@ STARTS = ["repo", "run_id", "attempt", "workflow", "event", "created_at", "start
 class History:
     """A repository's tables over a window.
 
-    `as_of` is the moment for which they speak, never the clock: the end of what was stored, or of the window where
-    runs in it end earlier; None where nothing is stored.
+    `as_of` is the moment for which they speak, never the clock: the end of what was stored or, if that is later, of
+    the last fetch; or of the window where runs in it end earlier; None where nothing is stored.
     """
 
     repo: str
@@ -86,7 +86,9 @@ def _read(store: Store, manifest: Manifest, repo: str, since: str, until: str, t
     folder = facts_folder(store)
     whole = _table(folder, manifest, repo, "runs", columns=[*STARTS, "branch", "ended_at"])
     newest = whole[["started_at", "ended_at"]].max().max() if len(whole) else pd.NaT
-    as_of = None if pd.isna(newest) else newest.to_pydatetime()
+    as_of = max(
+        filter(None, (None if pd.isna(newest) else newest.to_pydatetime(), _fetched_at(store, repo))), default=None
+    )
     window = Window.parse(since=since, until=until, as_of=as_of)
     frames = {}
     keys = None
@@ -104,6 +106,12 @@ def _read(store: Store, manifest: Manifest, repo: str, since: str, until: str, t
         as_of = min(as_of, window.until)
     starts = whole if window.until is None else whole[(whole["started_at"] < window.until).fillna(False)]
     return History(repo, window, as_of, frames, starts[STARTS], branch or _busiest_branch(whole), bool(branch))
+
+
+def _fetched_at(store: Store, repo: str) -> datetime | None:
+    """Return up to when a fetch knows all runs: what shows that something fell silent since the last of them."""
+    told = store.payload(repo, "fetched", "state") or {}
+    return to_moment(told.get("as_of"))
 
 
 def _within(runs: pd.DataFrame, window: Window) -> pd.DataFrame:

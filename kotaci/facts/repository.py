@@ -11,7 +11,7 @@ from kotaci.store import Store
 from kotaci.workflows import parse_workflow, shown_jobs, to_rows
 
 REPOSITORY_TABLES: dict[str, tuple[int, tuple[str, ...]]] = {
-    "commits": (1, ("commit",)),
+    "commits": (2, ("commit",)),
     "workflow_jobs": (1, ("workflow_tree", "workflow_file")),
     "caches": (1, ("caches",)),
     "artifacts": (1, ("artifacts",)),
@@ -53,6 +53,7 @@ class Workflows:
                 shown_jobs(path, files=files),
                 {job.key: job.needs for job in file.jobs},
                 frozenset(job.key for job in file.jobs if job.continue_on_error),
+                is_known=True,
             )
             for path, file in files.items()
         }
@@ -84,7 +85,7 @@ def _commit_rows(store: Store, repo: str) -> list[tuple[Any, ...]]:
             body["commit"]["message"],
             len(body.get("files", [])),
             "\n".join(file["filename"] for file in body.get("files", [])),
-            body.get("workflows_tree") or "",
+            body.get("workflows_tree"),
         )
         for key, _, body in store.payloads(repo, "commit")
     ]

@@ -19,7 +19,7 @@ from kotaci.tables import TABLES
 from kotaci.workflows import ShownJob, leg_of
 
 ATTEMPT_TABLES = {
-    "runs": 1,
+    "runs": 2,
     "jobs": 1,
     "steps": 1,
     "setups": 1,
@@ -45,11 +45,12 @@ _BREAKS = BAD_OUTCOMES | {Outcome.CANCELLED}
 @dataclass(frozen=True)
 class Declared:
     """What the workflow file at the run's commit says: jobs as they are shown, the keys each waits for, and which
-    keys may fail without breaking what waits for them."""
+    keys may fail without breaking what waits for them; not `is_known` where there is no such file."""
 
     jobs: Sequence[ShownJob] = ()
     needs: Mapping[str, Sequence[str]] = field(default_factory=dict)
     allowed_to_fail: frozenset[str] = frozenset()
+    is_known: bool = False
 
     def key_of(self, shown_name: str) -> str:
         """Return the key of a job in the file; a job of a reusable workflow has its caller's; empty if unknown."""
@@ -335,8 +336,20 @@ def _run_row(attempt: Attempt, jobs: Sequence[_Job], key: tuple[Any, ...], workf
         len(jobs),
         sum(job.outcome in BAD_OUTCOMES for job in jobs),
         attempt.is_last,
+        _is_workflow_exact(attempt),
         attempt.source,
     )
+
+
+def _is_workflow_exact(attempt: Attempt) -> bool | None:
+    """Tell whether the workflow file known for the run is the one that ran; None where none, or no event, is known.
+
+    For a pull request the merge commit's file ran, or that of its base, and the API gives neither.
+    """
+    event = attempt.run.get("event") or "unknown"
+    if not attempt.declared.is_known or event == "unknown":
+        return None
+    return event not in {"pull_request", "pull_request_target"}
 
 
 def _end_without_jobs(run: Mapping[str, Any]) -> datetime | None:

@@ -4,18 +4,24 @@ Raw is sacred: what comes in stays as received, but for redacted secrets, and ev
 """
 
 from kotaci.store.database import APPLICATION_ID, StoreFull
-from kotaci.store.folder import BATCH_BYTES, Store, open_store
-from kotaci.store.records import Batch, Log, LogState, Payload, Written
+from kotaci.store.folder import Store, open_store
+from kotaci.store.matching import plain_name, shown_twice
+from kotaci.store.records import Answer, Batch, Log, LogState, Payload, Want, Written
+from kotaci.store.writing import BATCH_BYTES
 
 __all__ = [
     "APPLICATION_ID",
     "BATCH_BYTES",
+    "Answer",
     "Batch",
     "Log",
     "LogState",
     "Payload",
     "Store",
     "StoreFull",
+    "Want",
     "Written",
     "open_store",
+    "plain_name",
+    "shown_twice",
 ]

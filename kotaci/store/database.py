@@ -29,6 +29,19 @@ _MIGRATIONS: dict[str, tuple[str, ...]] = {
           PRIMARY KEY (repo, run_id, attempt, job_id)) WITHOUT ROWID;
         CREATE TABLE redactions (version INTEGER PRIMARY KEY);
         """,
+        """
+        ALTER TABLE logs ADD COLUMN is_partial INTEGER NOT NULL DEFAULT 0;
+        CREATE INDEX logs_in_part ON logs (repo, run_id, attempt, job_id) WHERE is_partial AND state = 'present';
+        CREATE TABLE wants (
+          repo TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, place INTEGER NOT NULL, digest BLOB NOT NULL,
+          body BLOB NOT NULL, PRIMARY KEY (repo, kind, key));
+        CREATE INDEX wants_by_place ON wants (repo, kind, place, key);
+        CREATE TABLE answers (
+          repo TEXT NOT NULL, url TEXT NOT NULL, etag TEXT NOT NULL, link TEXT NOT NULL, page_date TEXT NOT NULL,
+          digest BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (repo, url));
+        CREATE TABLE former_names (
+          number INTEGER PRIMARY KEY, repo TEXT NOT NULL, former TEXT NOT NULL, UNIQUE (repo, former));
+        """,
     ),
     "logs": (
         """

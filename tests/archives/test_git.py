@@ -193,6 +193,9 @@ def test_the_head_says_where_the_clone_is_from(repository: Repository, tmp_path:
     for url in ("https://user:secret@github.com/o/n.git", "git@github.com:o/n.git", "ssh://git@github.com:22/o/n"):
         repository.git("-C", str(second), "remote", "set-url", "origin", url)
         assert read(second, "head") == {"HEAD": {**expected, "remote": "o/n"}}
+    for url in ("https://user:secret@ghe.example/o/n.git", "git@ghe.example:o/n.git", "ssh://git@ghe.example:22/o/n"):
+        repository.git("-C", str(second), "remote", "set-url", "origin", url)
+        assert read(second, "head") == {"HEAD": {**expected, "remote": "ghe.example/o/n"}}
 
 
 def test_code_owners_are_those_github_would_use_at_head(repository: Repository) -> None:

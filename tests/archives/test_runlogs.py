@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kotaci.archives import Said, read_archive
-from kotaci.archives.runlogs import read_zip, to_jobs
+from kotaci.archives.runlogs import HELD_BYTES, read_log_zip, read_zip, to_jobs
 from kotaci.model import BadInput, Repo, RunRef
 from kotaci.store import Batch, Store, open_store
 from tests.builders import (
@@ -396,3 +396,46 @@ def test_broken_junit_xml_is_refused(tmp_path: Path, text: str) -> None:
 def test_a_folder_that_a_person_put_around_it_is_looked_through(tmp_path: Path) -> None:
     wrapped = {f"logs_123/{name}": content for name, content in GENERATIONS["2026"].items()}
     assert names(read_one(write_zip(tmp_path / "again.zip", wrapped))) == ["test (3.8)", "test (3.9)"]
+
+
+# -- one log at a time, for a fetch ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("generation", GENERATIONS)
+def test_the_whole_logs_of_a_zip_come_one_at_a_time(tmp_path: Path, generation: str) -> None:
+    path = write_zip(tmp_path / "a.zip", {**GENERATIONS[generation], "2_lint  check.txt": "\n"})
+    found = dict(read_log_zip(path, tmp_path / "parts"))
+    logs = {name: found[name] for name in ("test (3.8)", "test (3.9)")}
+    assert list(logs.values()) == [log.body for log in read_one(path).logs[-2:]]
+    assert found == {**logs, "lint  check": b"\n"}
+    assert [file.name for file in tmp_path.iterdir()] == ["a.zip"]
+
+
+def test_a_large_log_comes_as_a_file(tmp_path: Path) -> None:
+    large = b"".join(b"%08d a line\n" % number for number in range(600_000))
+    assert len(large) > HELD_BYTES
+    path = write_zip(tmp_path / "a.zip", {"0_small.txt": "small\n", "1_large.txt": large, "large/1_step.txt": large})
+    (small, (name, file)) = read_log_zip(path, tmp_path / "parts")
+    assert (small, name) == (("small", b"small\n"), "large")
+    assert isinstance(file, Path)
+    assert (file.read_bytes() == large, list((tmp_path / "parts").iterdir())) == (True, [file])
+
+
+def test_a_large_log_that_is_damaged_leaves_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("0_large.txt", b"x" * (2 * HELD_BYTES))
+    body = path.read_bytes()
+    path.write_bytes(body[: HELD_BYTES + 100] + b"y" + body[HELD_BYTES + 101 :])
+    with pytest.raises(BadInput, match=r"is not a whole zip \(Bad CRC-32"):
+        list(read_log_zip(path, tmp_path / "parts"))
+    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_a_zip_that_was_cut_or_leads_out_gives_no_logs(tmp_path: Path) -> None:
+    whole = zip_of(tmp_path, MATRIX)
+    (tmp_path / "cut.zip").write_bytes(whole.read_bytes()[:-100])
+    with pytest.raises(BadInput, match="is not a whole zip"):
+        list(read_log_zip(tmp_path / "cut.zip", tmp_path))
+    with pytest.raises(BadInput, match="leads out of it"):
+        list(read_log_zip(write_zip(tmp_path / "out.zip", {"../0_test.txt": "x"}), tmp_path))

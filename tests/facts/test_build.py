@@ -180,6 +180,30 @@ def test_a_raised_version_draws_rows_again_but_not_those_of_pruned_logs(tmp_path
         assert len(read_history(store, tables=ALL)["failures"]) == 2
 
 
+def test_a_log_that_comes_after_the_pruning_of_another_brings_the_rows_of_its_job(tmp_path: Path) -> None:
+    jobs = [job(number, name, conclusion="failure") for number, name in ((11, "test"), (12, "lint"))]
+    told = batch(run(1, conclusion="failure"), jobs, logs=[log(1, 1, 11, log_text(*RED))])
+    with filled(tmp_path, told) as store:
+        build_facts(store)
+        store.prune(before=datetime(2026, 4, 1, tzinfo=UTC))
+        build_facts(store)
+        before = read_history(store, tables=ALL).tables
+        assert before["failures"]["job_id"].tolist() == [11]
+        for _ in store.write([batch(run(1, conclusion="failure"), logs=[log(1, 1, 12, log_text(*RED))])]):
+            pass
+        build_facts(store)
+        after = dict(read_history(store, tables=ALL).tables)
+        assert build_facts(store) == Built(0, 0, 0)
+    assert after["failures"]["job_id"].tolist() == [11, 12]
+    assert after["jobs"]["log_state"].tolist() == ["pruned", "present"]
+    assert after["jobs"]["n_log_lines"].notna().all()
+    assert after["jobs"]["queue_s"].tolist() == before["jobs"]["queue_s"].tolist()
+    pd.testing.assert_frame_equal(
+        after["failures"][after["failures"]["job_id"] == 11].reset_index(drop=True), before["failures"]
+    )
+    assert_consistent(after)
+
+
 # -- the manifest ---------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -167,3 +168,39 @@ def test_starts_are_those_of_all_runs_up_to_the_end_of_the_window(store: Store) 
     assert sorted(narrow.starts["run_id"]) == sorted(everything["run_id"])
     until = everything["started_at"].min() + pd.Timedelta(seconds=1)
     assert len(read_history(store, until=until.isoformat()).starts) < len(everything)
+
+
+# -- a host of one's own, and what a fetch knows --------------------------------------------------------------
+
+
+def test_a_repository_of_another_host_has_its_tables_too(tmp_path: Path) -> None:
+    name = "ghe.example:8443/octo/widgets"
+    with filled(tmp_path, replace(batch(run(1), [job(11)]), repo=name)) as store:
+        build_facts(store)
+        history = read_history(store, repo=f"https://{name}")
+    assert (history.repo, set(history["runs"]["repo"])) == (name, {name})
+    assert [path.name for path in (tmp_path / "facts" / "runs").iterdir()] == [
+        "repo=ghe.example%3A8443%2Focto%2Fwidgets"
+    ]
+
+
+FETCHED = datetime(2026, 3, 9, 9, tzinfo=UTC)
+
+
+def fetched(at: datetime = FETCHED) -> Batch:
+    return Batch(REPO, "api", [Payload("fetched", "state", {"as_of": f"{at:%Y-%m-%dT%H:%M:%SZ}"})])
+
+
+def test_what_a_fetch_saw_last_is_what_the_tables_speak_for(tmp_path: Path) -> None:
+    with filled(tmp_path, batch(run(1), [job(11)]), fetched()) as store:
+        build_facts(store)
+        assert read_history(store).as_of == FETCHED
+        assert read_history(store, since="24h")["runs"].empty
+        assert len(read_history(store, since="8d")["runs"]) == 1
+        assert read_history(store, until="2026-03-04").as_of == datetime(2026, 3, 5, tzinfo=UTC)
+
+
+def test_runs_that_were_imported_after_the_fetch_count(tmp_path: Path) -> None:
+    with filled(tmp_path, batch(run(1, start=30 * 86400), [job(11, start=30 * 86400)]), fetched()) as store:
+        build_facts(store)
+        assert read_history(store).as_of == datetime(2026, 4, 1, 9, 1, 10, tzinfo=UTC)

@@ -302,3 +302,34 @@ def test_a_log_put_together_from_two_years_tells_no_end(tmp_path: Path) -> None:
     found = tables(tmp_path / "store", read_folder(folder, said_repo=Repo.parse(REPO), said_run=None, said_workflow=""))
     (one,) = found["jobs"].to_dict("records")
     assert (one["started_at"].year, pd.isna(one["ended_at"]), pd.isna(one["wall_s"])) == (2024, True, True)
+
+
+# -- which workflow file ran ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("event", "is_exact"),
+    [
+        ("push", True),
+        ("schedule", True),
+        ("pull_request", False),
+        ("pull_request_target", False),
+        (None, None),
+    ],
+)
+def test_the_file_at_the_head_of_a_pull_request_is_not_the_one_that_ran(
+    tmp_path: Path, event: str | None, is_exact: bool | None
+) -> None:
+    (told,) = tables(tmp_path, commit(), batch(run(event=event), [job(11)]))["runs"]["is_workflow_exact"]
+    assert (None if pd.isna(told) else bool(told)) == is_exact
+
+
+@pytest.mark.parametrize("known", [{}, {"workflows_tree": ""}, {"workflows_tree": "a" * 40}])
+def test_without_a_workflow_file_nobody_says_whether_it_is_the_one(tmp_path: Path, known: dict[str, str]) -> None:
+    (told,) = commit().payloads[:1]
+    body = {key: value for key, value in told.body.items() if key != "workflows_tree"}
+    alone = Batch(REPO, "api", [Payload("commit", told.key, {**body, "parents": [{"sha": "b" * 40}], **known})])
+    found = tables(tmp_path, alone, batch(run(), [job(11)]))
+    assert found["runs"]["is_workflow_exact"].isna().all()
+    assert found["commits"]["parents"].tolist() == ["b" * 40]
+    assert found["commits"]["workflows_tree"].isna().tolist() == [not known]

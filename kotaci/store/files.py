@@ -1,0 +1,78 @@
+"""The files of a store: their names, this thread's connections to them, what the index answers, locks."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from kotaci.store.database import explained, explaining, open_database
+
+UNDATED = "undated"
+
+INDEX = "index.sqlite"
+
+
+@dataclass
+class Files:
+    """The folder of an open store; one object may be used from several threads."""
+
+    path: Path
+    _local: threading.local = field(default_factory=threading.local, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close this thread's connections."""
+        for connection in self._connections().values():
+            connection.close()
+        self._connections().clear()
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Hold a lock of this store while the block runs; it ends with the process, however that ends."""
+        try:
+            connection = sqlite3.connect(self.path / f"{name}.lock", timeout=600, isolation_level=None)
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError as error:
+            raise explained(error, self.path) from error
+        try:
+            yield
+        finally:
+            connection.close()
+
+    def _rows(self, statement: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """Yield what the index answers. Raises BadInput where it is damaged."""
+        with explaining(self.path):
+            yield from self._connect(INDEX).execute(statement, values)
+
+    def _connections(self) -> dict[str, sqlite3.Connection]:
+        if not hasattr(self._local, "connections"):
+            self._local.connections = {}
+        connections: dict[str, sqlite3.Connection] = self._local.connections
+        return connections
+
+    def _connect(self, name: str) -> sqlite3.Connection:
+        held = self._connections()
+        if name not in held:
+            held[name] = open_database(self.path / name, kind="index" if name == INDEX else "logs")
+        return held[name]
+
+
+def month_of(moment: datetime | None) -> str:
+    """Return the month in which the moment lies, in UTC."""
+    return UNDATED if moment is None else f"{moment.astimezone(UTC):%Y-%m}"
+
+
+def log_file(month: str) -> str:
+    """Return the name of the database that holds the logs of that month."""
+    return f"logs-{month}.sqlite"
