@@ -32,6 +32,11 @@ def default_store(environment: Mapping[str, str]) -> Path:
     return Path(told).expanduser() if told else platformdirs.user_data_path("kotaci", appauthor=False) / "store"
 
 
+def default_repo(environment: Mapping[str, str]) -> str:
+    """Return the repository where none is named: KOTACI_REPO; empty where that is not set."""
+    return environment.get("KOTACI_REPO", "")
+
+
 def cache_folder() -> Path:
     """Return the user's cache folder for what can be made again, such as the unpacked sample."""
     # XDG_CACHE_HOME and its like are read by platformdirs.

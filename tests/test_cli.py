@@ -263,7 +263,7 @@ def test_a_default_store_in_the_home_folder_is_found(tmp_path: Path) -> None:
     assert default_store({}).name == "store"
 
 
-def test_answers_on_the_terminal_areplain_text() -> None:
+def test_answers_on_the_terminal_are_plain_text() -> None:
     assert plain("**2 of 3** [ci.yml](https://x.example) `a b` <code>c&#124;d</code> @&#8203;octocat 1\\*2") == (
         "2 of 3 ci.yml a b c|d @octocat 1*2"
     )

@@ -31,12 +31,6 @@ from kotaci.model import (
 _MASK = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{7,40}\b|(?<![A-Za-z_])\d+(?:[.,:]\d+)*")
 """Numbers that measure; one inside a name (`upgrade_from_v2`) is part of what failed."""
 
-GONE_AFTER_RUNS = 10
-"""A job is taken for removed when so many runs of its workflow on the base branch came without it."""
-
-BRANCH_STREAK = 3
-"""Failures in a row on another branch from which on it counts as failing there."""
-
 _SAYS_IT_FAILED = re.compile(r"(?i)\b(?:error|failed|failure|fatal|panicked|exception|not found|timed out|killed)\b")
 _SAYS_NOTHING = re.compile(r"Process completed with exit code|^\W*$|^note: run with|^Error: The process '")
 
@@ -52,6 +46,10 @@ class TriageOptions:
     """Runs in a history strip."""
     evidence_links: int = 5
     """Links to failed jobs per group."""
+    branch_streak: int = 3
+    """Failures in a row on another branch from which on a job counts as failing there."""
+    gone_after_runs: int = 10
+    """A job is taken for removed when so many runs of its workflow on the base branch came without it."""
 
 
 DEFAULTS = TriageOptions()
@@ -193,7 +191,13 @@ def _to_group(part: pd.DataFrame, attempts: pd.DataFrame, *, default_branch: str
     is_masked = bool(part["is_of_masked_job"].any())
     of_workflow = _pushed(attempts[attempts["workflow"] == newest["workflow"]], default_branch)
     verdict, why = _verdict(
-        part, of_legs, of_workflow, n_passed_again=len(passed_again), is_masked=is_masked, base=default_branch
+        part,
+        of_legs,
+        of_workflow,
+        n_passed_again=len(passed_again),
+        is_masked=is_masked,
+        base=default_branch,
+        options=options,
     )
     exits = part["exit_code"].dropna()
     return Group(
@@ -243,6 +247,7 @@ def _verdict(
     n_passed_again: int,
     is_masked: bool,
     base: str,
+    options: TriageOptions,
 ) -> tuple[str, str]:
     """Return the verdict and why: allowed to fail, followed, gone, failing on a branch, flaky, over, else undecided.
 
@@ -258,7 +263,7 @@ def _verdict(
         return CONSEQUENCE, "a job that it needs failed or was cancelled each time"
     newest = part["started_at"].max()
     since_then = of_workflow.loc[of_workflow["started_at"] > of_job["started_at"].max(), "run_id"].nunique()
-    if since_then >= GONE_AFTER_RUNS:
+    if since_then >= options.gone_after_runs:
         return GONE, f"{_runs(since_then)} of its workflow on {base} came after the last one with this job"
     n_base, since = _streak(part, _pushed(of_job, base))
     # One failure on the base branch of what flaked before is no proof that it stays.
@@ -268,7 +273,7 @@ def _verdict(
         return "flaky", f"{n_passed_again} of {n_runs} runs passed when run again on the same commit"
     for branch in sorted(set(part.loc[part["event"] != "pull_request", "branch"]) - {"", base}):
         n_there, since = _streak(part, _pushed(of_job, branch))
-        if n_there >= BRANCH_STREAK:
+        if n_there >= options.branch_streak:
             return "failing", f"{_runs(n_there)} on {branch} failed so since {since}, and none passed after"
     later = of_job[(of_job["outcome"] == Outcome.SUCCESS) & (of_job["started_at"] > newest)]
     later = later[later["job"].isin(part["job"])]

@@ -8,10 +8,13 @@ from collections.abc import Sequence
 import click
 
 from kotaci import __version__
+from kotaci.cli.configuring import config_command
+from kotaci.cli.fetching import fetch_command
 from kotaci.cli.holding import store_group
 from kotaci.cli.importing import import_command
 from kotaci.cli.reporting import report_command
 from kotaci.cli.terminal import start_logging
+from kotaci.cli.working import lab_command
 from kotaci.model import ExitCode, KotaciError
 
 EXIT_CODES = """
@@ -30,7 +33,7 @@ def cli(*, verbose: bool, log_json: bool) -> None:
     start_logging(verbose=verbose, as_json=log_json)
 
 
-for command in (import_command, store_group, report_command):
+for command in (fetch_command, import_command, store_group, report_command, lab_command, config_command):
     cli.add_command(command)
 
 

@@ -10,9 +10,10 @@ import click
 from rich.console import Console
 from rich.table import Table as TextTable
 
+from kotaci.cli.configuring import config_option
 from kotaci.cli.terminal import out, progress, store_option
 from kotaci.model import BadInput, ExitCode, Severity, Window
-from kotaci.places import notebooks_folder
+from kotaci.places import ENVIRONMENT, default_repo, notebooks_folder
 
 
 @click.command("report")
@@ -23,6 +24,7 @@ from kotaci.places import notebooks_folder
 @click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the notebooks.")
 @click.option("--out", "out_path", type=click.Path(path_type=Path), default=Path("kotaci-report"), show_default=True)
 @click.option("--sample", "is_sample", is_flag=True, help="The bundled sample instead of the store.")
+@config_option
 @click.option("--jobs", default=2, show_default=True, type=click.IntRange(1, 16), help="Notebooks at a time.")
 @click.option("--fail-on", default=None, help="Exit 1 on a finding of this severity or above: low, medium, high.")
 @click.option(
@@ -38,6 +40,7 @@ def report_command(
     given: Sequence[str],
     out_path: Path,
     is_sample: bool,
+    config_path: str,
     jobs: int,
     fail_on: str | None,
     folder: Path | None,
@@ -47,6 +50,7 @@ def report_command(
 
     NAMES are notebooks (`ci_health`) or paths of .ipynb files; without one, all of them.
     """
+    from kotaci.config import config_in_force
     from kotaci.facts import build_facts, read_history
     from kotaci.report import runner
     from kotaci.sample import SAMPLE, open_sample
@@ -57,26 +61,38 @@ def report_command(
     parameters = _parse_given(given)
     if "store" in parameters:
         raise BadInput(f"store={parameters['store']}", "is not set with -p", "use --store, or --sample")
-    for name, value in (("repo", repo or None), ("since", since), ("until", until)):
+    for name, value in (("repo", repo or None), ("since", since), ("until", until), ("config", config_path or None)):
         if value is not None:
             parameters[name] = value
+    known = {parameter.name for notebook in chosen for parameter in notebook.parameters}
+    if not parameters.get("repo") and "repo" in known and default_repo(ENVIRONMENT):
+        parameters["repo"] = default_repo(ENVIRONMENT)
     for notebook in chosen:
-        known = {parameter.name for parameter in notebook.parameters}
-        runner.check_parameters(notebook, {key: value for key, value in parameters.items() if key in known})
-    if not any("store" in {parameter.name for parameter in notebook.parameters} for notebook in chosen):
+        its = {parameter.name for parameter in notebook.parameters}
+        runner.check_parameters(notebook, {key: value for key, value in parameters.items() if key in its})
+    if "store" not in known:
         raise BadInput(chosen[0].path, "has no parameter `store`", "give notebooks of kotaci")
     Window.parse(since=parameters.get("since", ""), until=parameters.get("until", ""))
-    store = open_sample() if is_sample or str(store_path) == SAMPLE else open_store(store_path)
+    told = parameters.get("config", "")
+    # Before anything is made: a wrong file is refused at once. The store's own one is only known later.
+    config_in_force(told=told, environment=ENVIRONMENT)
+    is_sample = is_sample or str(store_path) == SAMPLE
+    store = open_sample() if is_sample else open_store(store_path)
     with store, progress("tables") as tell:
         build_facts(store, on_progress=tell)
-        read_history(
+        history = read_history(
             store,
             repo=parameters.get("repo", ""),
             since=parameters.get("since", ""),
             until=parameters.get("until", ""),
             tables=[],
         )
+        # The checkout that one stands in says nothing of the sample.
+        here = None if is_sample else Path.cwd()
+        config = config_in_force(told=told, environment=ENVIRONMENT, store=store, repo=history.repo, folder=here)
     parameters["store"] = str(store.path.resolve())
+    if config.path is not None and (told or "config" in known):
+        parameters["config"] = str(config.path.resolve())
     with progress("notebooks") as tell:
         n_done = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,10 +34,21 @@ def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Callable[[str, int, int | None], None]]:
-    """Yield a function (text, done, total) that shows progress: a bar on a terminal, plain lines elsewhere."""
+def progress(what: str, *, every_s: float = 0.0) -> Iterator[Callable[[str, int, int | None], None]]:
+    """Yield a function (text, done, total) that shows progress: a bar on a terminal, plain lines elsewhere.
+
+    Plain lines come at most every `every_s` seconds.
+    """
     if not err.is_terminal or is_ci(ENVIRONMENT):
-        yield lambda text, done, total: click.echo(f"{what}: {done}{f'/{total}' if total else ''} {text}", err=True)
+        due = 0.0
+
+        def tell(text: str, done: int, total: int | None) -> None:
+            nonlocal due
+            if time.monotonic() >= due:
+                click.echo(f"{what}: {done}{f'/{total}' if total else ''} {text}", err=True)
+                due = time.monotonic() + every_s
+
+        yield tell
         return
     columns = (
         SpinnerColumn(),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from kotaci.analysis.health import GREEN_COLUMNS, Health, rate_jobs
 from kotaci.analysis.statistics import FEWEST_FOR_INTERVAL, wilson
+from kotaci.config import Landmark, Owners
 from kotaci.facts import History
 from kotaci.model import BAD_OUTCOMES, Severity, job_url, short_workflow
-from kotaci.pages.opening import no_runs
+from kotaci.pages.opening import no_runs, to_marks
 from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
 from kotaci.report.inline import code, sentence
@@ -77,34 +80,46 @@ def health_tiles(health: Health) -> Block:
     )
 
 
-def outcomes_figure(health: Health) -> Block:
-    """Return runs by period and outcome."""
+def outcomes_figure(health: Health, *, dates: Sequence[Landmark] = ()) -> Block:
+    """Return runs by period and outcome; `dates` are marked in it, as in all charts over time."""
     return charts.plot_outcomes(
-        health.outcomes, period=health.period, title=f"{health.n_failed} of {health.n_decided} runs failed"
+        health.outcomes,
+        period=health.period,
+        marks=to_marks(dates),
+        title=f"{health.n_failed} of {health.n_decided} runs failed",
     )
 
 
-def rates_figure(health: Health) -> Block:
+def rates_figure(health: Health, *, dates: Sequence[Landmark] = ()) -> Block:
     """Return the failure rate of the busiest workflows by period."""
     shown = list(dict.fromkeys(health.rates["series"]))
     trends = dict(zip(health.workflows["workflow"], health.workflows["trend"], strict=True))
     verbs = {"worse": "got worse", "better": "got better"}
     said = [f"{name} {verbs.get(trends[name], 'shows no change that can be told')}" for name in shown]
-    return charts.plot_rate(health.rates, period=health.period, title="; ".join(said))
+    return charts.plot_rate(health.rates, period=health.period, marks=to_marks(dates), title="; ".join(said))
 
 
-def durations_figure(health: Health) -> Block:
+def durations_figure(health: Health, *, dates: Sequence[Landmark] = ()) -> Block:
     """Return wall and queue time by period, over all workflows."""
-    return charts.plot_durations(health.durations, period=health.period, title="How long runs last and jobs wait")
+    return charts.plot_durations(
+        health.durations, period=health.period, marks=to_marks(dates), title="How long runs last and jobs wait"
+    )
 
 
-def workflow_table(health: Health) -> Block:
-    """Return one row a workflow: failures, trend, time to green."""
+NO_OWNERS = Owners()
+
+
+def workflow_table(health: Health, *, owners: Owners = NO_OWNERS) -> Block:
+    """Return one row a workflow: failures, trend, time to green, and its owner where any is told."""
     flows = health.workflows
     return table(
-        flows.assign(green=_medians(flows, *GREEN_COLUMNS, n="n_green")),
+        flows.assign(
+            green=_medians(flows, *GREEN_COLUMNS, n="n_green"),
+            owner=[owners.of(path) or words.MISSING for path in flows["path"]],
+        ),
         [
             Col("workflow", kind="code", link="url"),
+            *([Col("owner")] if owners.workflows else []),
             Col("n", "runs", kind="number"),
             Col("n_failed", "failed", kind="number"),
             Col("failure_rate", "rate [95 %]", kind="interval", n="n", few=health.options.min_runs),
@@ -221,12 +236,16 @@ def silence_table(health: Health) -> Block:
     )
 
 
-def heat_figure(health: Health, jobs: pd.DataFrame, *, n_jobs: int = 12) -> Block:
+def heat_figure(health: Health, jobs: pd.DataFrame, *, dates: Sequence[Landmark] = (), n_jobs: int = 12) -> Block:
     """Return the failure rate of the jobs that failed most, by period."""
     worst = health.jobs[health.jobs["n_failed"] > 0].head(n_jobs)
     cells = rate_jobs(jobs, worst, period=health.period)
     return charts.plot_heat(
-        cells, period=health.period, title="When each job failed", none="No job failed in this window."
+        cells,
+        period=health.period,
+        marks=to_marks(dates),
+        title="When each job failed",
+        none="No job failed in this window.",
     )
 
 

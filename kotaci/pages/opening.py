@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from kotaci import __version__
 from kotaci.analysis.coverage import assess_coverage
+from kotaci.config import PLACE, Config, Landmark, config_in_force
 from kotaci.facts import History, build_facts, read_history
 from kotaci.model import BAD_OUTCOMES
-from kotaci.places import ENVIRONMENT, default_store
+from kotaci.places import ENVIRONMENT, default_repo, default_store
 from kotaci.report import words
 from kotaci.report.blocks import Block, answer, details, note, page
+from kotaci.report.charts import Mark
 from kotaci.report.inline import code, join, sentence
 from kotaci.sample import SAMPLE, open_sample
 from kotaci.store import open_store
 
 
-def open_history(*, store: str, repo: str, since: str, until: str, tables: Iterable[str]) -> History:
-    """Return the tables a notebook asks for, brought up to date with the store.
+def open_history(
+    *, store: str, repo: str, since: str, until: str, config: str = "", tables: Iterable[str]
+) -> tuple[History, Config]:
+    """Return the tables a notebook asks for, brought up to date with the store, and the configuration in force.
 
     `sample` names the bundled one; empty is the default store, as on the command line, or the sample where there is
-    none yet.
+    none yet. An empty `repo` is KOTACI_REPO, else the only one there. `config` is a path; empty is KOTACI_CONFIG, else
+    what is stored with the repository. A base branch in it is the default branch from here on.
     """
     path = Path(store) if store else default_store(ENVIRONMENT)
     is_sample = store == SAMPLE or (not store and not (path / "index.sqlite").is_file())
     held = open_sample() if is_sample else open_store(path)
     if not is_sample:
         build_facts(held)
-    return read_history(held, repo=repo, since=since, until=until, tables=tables)
+    name = repo or default_repo(ENVIRONMENT)
+    history = read_history(held, repo=name, since=since, until=until, tables=tables)
+    settings = config_in_force(told=config, environment=ENVIRONMENT, store=held, repo=history.repo)
+    if settings.base_branch:
+        history = replace(history, default_branch=settings.base_branch, branch_is_told=True)
+    return history, settings
+
+
+def to_marks(dates: Sequence[Landmark]) -> list[Mark]:
+    """Return the dates of a configuration as charts draw them: at 00:00 UTC."""
+    return [Mark(pd.Timestamp(date.on, tz="UTC"), date.text) for date in dates]
 
 
 def opening(history: History) -> Block:
@@ -57,8 +74,11 @@ def no_runs(history: History) -> Block:
     return answer(sentence("**No runs in this window.** {held}", held=held), tone="calm")
 
 
-def data_behind(history: History, *, options: Any, is_open: bool = False) -> Block:
-    """Return what the report rests on: counts, what is missing, thresholds."""
+DEFAULT_CONFIG = Config()
+
+
+def data_behind(history: History, *, options: Any, settings: Config = DEFAULT_CONFIG, is_open: bool = False) -> Block:
+    """Return what the report rests on: counts, what is missing, thresholds, the configuration, dates in the window."""
     jobs, runs = history["jobs"], history["runs"]
     coverage = assess_coverage(runs, jobs, branch_is_told=history.branch_is_told, default_branch=history.default_branch)
     bad_logs = jobs.loc[jobs["outcome"].isin(BAD_OUTCOMES), "log_state"]
@@ -91,9 +111,42 @@ def data_behind(history: History, *, options: Any, is_open: bool = False) -> Blo
                 ),
             )
         ),
+        *_configured(settings),
+        *_landmarks(history, settings.dates),
     ]
     n_missing = len(coverage.missing)
     summary = f"{words.plural(coverage.n_runs, 'run')}, {words.plural(coverage.n_jobs, 'job')}; " + (
         f"{words.plural(n_missing, 'thing')} missing" if n_missing else "nothing is missing"
     )
     return details(summary, blocks, is_open=is_open)
+
+
+def _configured(settings: Config) -> list[Block]:
+    """Return which configuration was in force, without this machine's folders; nothing for the defaults."""
+    if settings == DEFAULT_CONFIG:
+        return []
+    path = settings.path
+    name = PLACE if path is None or path.parent.name == ".github" else path.name
+    return [
+        note(
+            sentence(
+                "Configuration: {file}, {whence}; it sets {keys}.",
+                file=code(name),
+                whence="as stored with the repository" if path is None else "given with this report",
+                keys=join([code(key) for key in sorted(settings.told)], sep=", ") if settings.told else "nothing",
+            )
+        )
+    ]
+
+
+def _landmarks(history: History, dates: Sequence[Landmark]) -> list[Block]:
+    """Return the dates of the configuration that lie in the report's window, in words."""
+    first = history.window.since or history["runs"]["started_at"].min()
+    last = history.window.until or history.as_of
+    if last is None or pd.isna(first):
+        return []
+    shown = [mark for mark in to_marks(dates) if pd.Timestamp(first).floor("D") <= mark.at <= pd.Timestamp(last)]
+    if not shown:
+        return []
+    told = [sentence("{day}: {text}", day=words.day(mark.at), text=mark.text) for mark in shown]
+    return [note(sentence("Dates: {told}.", told=join(told, sep="; ")))]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from kotaci.analysis.failures import CONSEQUENCE, GONE, OVER, QUIET, REMEDIES, Group, Triage
 from kotaci.analysis.statistics import wilson
+from kotaci.config import Owners
 from kotaci.facts import History
 from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, job_url
 from kotaci.pages.opening import no_runs
@@ -112,24 +113,29 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
     )
 
 
-def group_cards(triage: Triage, *, verdicts: tuple[str, ...], limit: int = 12) -> Block:
-    """Return a card for each group with one of the verdicts; those past the limit stand folded."""
+NO_OWNERS = Owners()
+
+
+def group_cards(triage: Triage, *, verdicts: tuple[str, ...], owners: Owners = NO_OWNERS, limit: int = 12) -> Block:
+    """Return a card for each group with one of the verdicts, its owner on it; those past the limit stand folded."""
     shown = [group for group in triage.groups if group.verdict in verdicts]
     if not shown:
         return note(sentence("None in this window."))
-    first = cards([_to_card(group) for group in shown[:limit]])
+    first = cards([_to_card(group, owners) for group in shown[:limit]])
     if len(shown) <= limit:
         return first
-    rest = [_to_card(group) for group in shown[limit:]]
+    rest = [_to_card(group, owners) for group in shown[limit:]]
     return stack(first, details(f"and {words.plural(len(rest), 'more group')}", [cards(rest)]))
 
 
-def _to_card(group: Group) -> Card:
+def _to_card(group: Group, owners: Owners) -> Card:
     legs = f" ({'; '.join(group.legs)})" if group.legs else ""
     exit_code = sentence("exit code {code}", code=group.exit_code) if group.exit_code is not None else None
+    owner = owners.of(group.workflow, job=group.job)
     meta = join(
         [
             f"{group.workflow} / {group.job}{legs}",
+            sentence("owner {owner}", owner=owner) if owner else None,
             sentence("step {step}", step=code(group.step)) if group.step else None,
             exit_code,
             f"{words.plural(group.n_runs, 'run')} on {words.plural(group.n_branches, 'branch', 'branches')}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.dates import date2num
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -83,6 +85,14 @@ _STYLE: dict[Any, Any] = {
 Draw = Callable[[Figure, Theme], None]
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A moment that is drawn as a vertical line with its text, a stranger's words; one outside a chart is left out."""
+
+    at: pd.Timestamp
+    text: str
+
+
 def picture(draw: Draw, *, size: tuple[float, float], alt: str) -> Block:
     """Return what `draw` draws, in both themes, as one picture of `size` inches that carries no outside reference.
 
@@ -120,10 +130,12 @@ def _data_url(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
 
 
-def plot_outcomes(weeks: pd.DataFrame, *, title: str, period: str = "week", none: str = _NONE) -> Block:
+def plot_outcomes(
+    weeks: pd.DataFrame, *, title: str, period: str = "week", marks: Sequence[Mark] = (), none: str = _NONE
+) -> Block:
     """Return stacked bars of runs by period and outcome, for rows (period_at, outcome, n_runs).
 
-    `title` is the finding; `period` is week, month or quarter, as in the other charts.
+    `title` is the finding; `period` is week, month or quarter, `marks` are what happened when: as in the other charts.
     """
     if weeks.empty:
         return note(Inline.of(none))
@@ -150,12 +162,17 @@ def plot_outcomes(weeks: pd.DataFrame, *, title: str, period: str = "week", none
         _dress(axes, theme, title=title, y="runs")
         _periods_below(axes, list(places), list(counts.index), period)
         _legend(axes, theme)
+        _draw_marks([axes], shown_marks, theme, to_place=lambda at: _place_among(at, list(counts.index), period))
 
     total = int(weeks["n_runs"].sum())
-    return picture(draw, size=_SIZE, alt=f"{title} Bars: {total:,} runs by {period} and outcome, {_span(weeks)}.")
+    shown_marks = _within(marks, weeks, period)
+    alt = f"{title} Bars: {total:,} runs by {period} and outcome, {_span(weeks)}.{_marks_in_words(shown_marks)}"
+    return picture(draw, size=_SIZE, alt=alt)
 
 
-def plot_rate(weeks: pd.DataFrame, *, title: str, period: str = "week", none: str = _NONE) -> Block:
+def plot_rate(
+    weeks: pd.DataFrame, *, title: str, period: str = "week", marks: Sequence[Mark] = (), none: str = _NONE
+) -> Block:
     """Return the failure rate by period with its 95 % interval, for rows (period_at, n, failure_rate, low, high).
 
     One panel, on one scale, for each value of `series`, where there is that column, up to MOST_SERIES. Weeks with
@@ -175,14 +192,17 @@ def plot_rate(weeks: pd.DataFrame, *, title: str, period: str = "week", none: st
             _line(axes, rows["period_at"], 100 * _floats(rows["failure_rate"]), is_few, theme)
             axes.set_ylim(0, top)
         _few_legend(panels[0], weeks, theme)
+        _draw_marks(panels, shown_marks, theme, to_place=_place_in_time)
 
     n_runs = int(_floats(weeks["n"]).sum())
-    return picture(
-        draw, size=_size(groups), alt=f"{title} Line: failure rate by {period}, n = {n_runs:,}, {_span(weeks)}."
-    )
+    shown_marks = _within(marks, weeks, period)
+    alt = f"{title} Line: failure rate by {period}, n = {n_runs:,}, {_span(weeks)}.{_marks_in_words(shown_marks)}"
+    return picture(draw, size=_size(groups), alt=alt)
 
 
-def plot_durations(weeks: pd.DataFrame, *, title: str, period: str = "week", none: str = _NONE) -> Block:
+def plot_durations(
+    weeks: pd.DataFrame, *, title: str, period: str = "week", marks: Sequence[Mark] = (), none: str = _NONE
+) -> Block:
     """Return median (line) and 95th percentile (dots) by period in minutes, for rows (period_at, n, median_s, p95_s).
 
     One panel, each on its own scale, for each value of `series` (wall, queue ...), where there is that column, up to
@@ -203,15 +223,20 @@ def plot_durations(weeks: pd.DataFrame, *, title: str, period: str = "week", non
             _line(axes, rows["period_at"], median, is_few, theme, label="median")
             axes.set_ylim(bottom=0)
         _few_legend(panels[0], weeks, theme)
+        _draw_marks(panels, shown_marks, theme, to_place=_place_in_time)
 
+    shown_marks = _within(marks, weeks, period)
     return picture(
         draw,
         size=_size(groups),
-        alt=f"{title} Lines: median and 95th percentile of durations by {period}, {_span(weeks)}.",
+        alt=f"{title} Lines: median and 95th percentile of durations by {period}, {_span(weeks)}."
+        f"{_marks_in_words(shown_marks)}",
     )
 
 
-def plot_heat(cells: pd.DataFrame, *, title: str, period: str = "week", none: str = _NONE) -> Block:
+def plot_heat(
+    cells: pd.DataFrame, *, title: str, period: str = "week", marks: Sequence[Mark] = (), none: str = _NONE
+) -> Block:
     """Return the failure rate of each job and period as a grid, for rows (job, period_at, n, n_failed).
 
     Jobs stand in the order of the rows. A square says failed/n; with n < FEW it is pale, without runs empty.
@@ -238,14 +263,16 @@ def plot_heat(cells: pd.DataFrame, *, title: str, period: str = "week", none: st
         _dress(axes, theme, title=title, y="", has_grid=False)
         _periods_below(axes, range(len(weeks)), weeks, period)
         axes.spines["bottom"].set_visible(False)
+        _draw_marks([axes], shown_marks, theme, to_place=lambda at: _place_among(at, weeks, period))
 
+    shown_marks = _within(marks, cells, period)
     size = (_SIZE[0], 1.0 + 0.3 * len(jobs))
     n_failed, n = int(cells["n_failed"].sum()), int(cells["n"].sum())
     return picture(
         draw,
         size=size,
         alt=f"{title} Grid: {n_failed:,} of {n:,} runs failed, by job and {period}, {words.plural(len(jobs), 'job')}, "
-        f"{_span(cells)}.",
+        f"{_span(cells)}.{_marks_in_words(shown_marks)}",
     )
 
 
@@ -348,6 +375,79 @@ def _few_legend(axes: Axes, weeks: pd.DataFrame, theme: Theme) -> None:
         axes.plot([], [], "o", markerfacecolor=theme.ground, markeredgecolor=theme.accent, label=few)
     if any(axes.get_legend_handles_labels()[1]):
         _legend(axes, theme)
+
+
+_MARK_ROWS = 3
+_MARK_POINTS = 11
+_LETTER_POINTS = 4.6
+"""About the width of a letter in a mark's text, of 8 points."""
+
+
+def _draw_marks(
+    panels: Sequence[Axes],
+    marks: Sequence[Mark],
+    theme: Theme,
+    *,
+    to_place: Callable[[pd.Timestamp], float],
+) -> None:
+    """Draw a line through all panels for each mark, its text above the first, under the title.
+
+    A text that would touch another goes a row higher; where the rows do not do, the line stands alone.
+    """
+    top = panels[0]
+    if not marks:
+        return
+    places = [to_place(mark.at) for mark in marks]
+    left, right = top.get_xlim()
+    left, right = min(left, *places), max(right, *places)
+    top.set_xlim(left, right)
+    width = 0.8 * 72 * _SIZE[0]
+    taken = [-math.inf] * _MARK_ROWS
+    named = bool(top.texts) and len(panels) > 1
+    highest = 0
+    for mark, place in sorted(zip(marks, places, strict=True), key=lambda pair: pair[1]):
+        for axes in panels:
+            axes.axvline(place, color=theme.quiet, linewidth=1.1, linestyle=(0, (4, 2)), clip_on=False)
+        text = words.one_line(mark.text, width=36)
+        length = _LETTER_POINTS * len(text)
+        x = width * (place - left) / (right - left or 1)
+        begin = max(0.0, min(x, width - length))
+        row = next((row for row, end in enumerate(taken) if begin > end + 8), None)
+        if row is None:
+            continue
+        taken[row], highest = begin + length, max(highest, row + 1)
+        top.annotate(
+            text, (place, 1), xycoords=top.get_xaxis_transform(),
+            xytext=(begin - x + 2, 2 + _MARK_POINTS * (row + named)), textcoords="offset points",
+            color=theme.quiet, fontsize=8, annotation_clip=False,
+        )  # fmt: skip
+    pad = 12 + _MARK_POINTS * (highest + named)
+    top.set_title(top.get_title(loc="left"), loc="left", color=theme.ink, pad=pad, **_TITLE)
+
+
+def _place_in_time(at: pd.Timestamp) -> float:
+    """Return where a moment lies on an axis of dates."""
+    return float(date2num(at))  # type: ignore[no-untyped-call]
+
+
+def _place_among(at: pd.Timestamp, periods: Sequence[pd.Timestamp], period: str) -> float:
+    """Return where a moment lies on an axis whose periods are centred at 0, 1, 2 ..."""
+    place = max(place for place, start in enumerate(periods) if start <= at)
+    start = periods[place]
+    return place - 0.5 + float((at - start) / (_end_of(start, period) - start))
+
+
+def _end_of(start: pd.Timestamp, period: str) -> pd.Timestamp:
+    return pd.date_range(start, periods=2, freq=_PERIODS[period].step)[1]
+
+
+def _within(marks: Sequence[Mark], rows: pd.DataFrame, period: str) -> list[Mark]:
+    first, last = rows["period_at"].min(), rows["period_at"].max()
+    return [mark for mark in marks if first <= mark.at < _end_of(last, period)]
+
+
+def _marks_in_words(marks: Sequence[Mark]) -> str:
+    return "".join(f" {words.day(mark.at)}: {words.one_line(mark.text)}." for mark in marks)
 
 
 def _legend(axes: Axes, theme: Theme) -> None:

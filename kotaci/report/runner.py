@@ -43,7 +43,16 @@ from kotaci.report.parameters import (
 )
 from kotaci.report.words import one_line
 
-__all__ = ["Notebook", "Parameter", "Report", "check_parameters", "read_notebook", "read_notebooks", "run"]
+__all__ = [
+    "Notebook",
+    "Parameter",
+    "Report",
+    "check_parameters",
+    "read_notebook",
+    "read_notebooks",
+    "run",
+    "without_tokens",
+]
 
 _WITHHELD = re.compile(r"^(GH|GITHUB|ACTIONS|KOTACI)_", re.IGNORECASE)
 _SHORTEST_SECRET = 8
@@ -231,6 +240,13 @@ def _execute(notebook: Notebook, values: Mapping[str, Value]) -> tuple[Any, str]
     return node, _redacted(_what_failed(node) or problem)
 
 
+def without_tokens(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for a kernel: all but GitHub's tokens and ours, which no notebook needs."""
+    return {
+        name: text for name, text in environment.items() if not (SECRET_NAME.search(name) and _WITHHELD.match(name))
+    }
+
+
 def _kernel_manager(said: Path) -> type:
     """Return a kernel manager that starts this interpreter, whatever kernels are registered, and keeps it quiet.
 
@@ -250,12 +266,7 @@ def _kernel_manager(said: Path) -> type:
             )
 
         async def _async_pre_start_kernel(self, **options: Any) -> Any:
-            kept = {
-                name: text
-                for name, text in os.environ.items()
-                if not (SECRET_NAME.search(name) and _WITHHELD.match(name))
-            }
-            return await super()._async_pre_start_kernel(**{**options, "env": kept})
+            return await super()._async_pre_start_kernel(**{**options, "env": without_tokens(os.environ)})
 
         async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
             with said.open("wb") as log:

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.measure import (
     Row,
     measure_histories,
@@ -20,7 +21,7 @@ from tests.benchmarks.measure import (
     run_step,
 )
 
-PARTS = ("install", "import", "history", "notebooks")
+PARTS = ("install", "import", "history", "notebooks", "fetch", "memory")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,6 +55,10 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
     """Return the rows of one part."""
     if part == "history":
         return measure_histories(folder, options.sizes)
+    if part == "fetch":
+        return measure_fetch(folder)
+    if part == "memory":
+        return measure_memory(folder)
     if part == "install":
         return measure_install(folder)
     if part == "notebooks":

@@ -10,6 +10,7 @@ import pytest
 from kotaci.facts import build_facts, read_history
 from kotaci.store import open_store
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
 from tests.benchmarks.measure import in_own_process, measure_histories, run_step
 
@@ -63,3 +64,15 @@ def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["imports"])
     assert "imports: choose from install, import, history, notebooks" in capsys.readouterr().err
+
+
+def test_a_fetch_is_measured_by_kind_and_against_its_limits(tmp_path: Path) -> None:
+    rows = dict(measure_fetch(tmp_path, n_runs=4, n_polite=2, n_others=2, latency_s=0.002))
+    assert float(rows["requests per run, list and jobs"]) > 1
+    assert any("times the" in value for value in rows.values())
+
+
+def test_memory_is_measured(tmp_path: Path) -> None:
+    rows = dict(measure_memory(tmp_path, sizes=(2, 4), large_bytes=2**20))
+    assert rows["memory from 2 to 4 runs"].endswith("times")
+    assert "MB peak" in rows["a log of 1 MiB among 20 runs"]

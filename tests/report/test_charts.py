@@ -102,3 +102,40 @@ def test_outcomes_differ_without_colour() -> None:
         greys = sorted(grey(theme.outcomes[group]) for group in ("passed", "failed", "cancelled"))
         assert greys[1] - greys[0] > 25
         assert greys[2] - greys[1] > 25
+
+
+PLOTS = {
+    "outcomes": (charts.plot_outcomes, outcomes),
+    "rate": (charts.plot_rate, rates),
+    "durations": (charts.plot_durations, durations),
+    "heat": (charts.plot_heat, heat),
+}
+
+
+def marks(*days: str) -> list[charts.Mark]:
+    return [charts.Mark(pd.Timestamp(day, tz="UTC"), f"$x$ of <b>{day}</b>") for day in days]
+
+
+@pytest.mark.parametrize("name", PLOTS)
+def test_what_happened_when_is_drawn_and_told(name: str) -> None:
+    plot, rows = PLOTS[name]
+    bare = plot(rows(), title="x")
+    # From the first day of the first week to the last of the last one.
+    with_marks = plot(rows(), title="x", marks=marks("2026-10-26", "2026-11-22"))
+    assert pictures(with_marks) != pictures(bare)
+    assert "22 Nov 2026: \\$x\\$ of" in with_marks.markdown
+    assert "<b>" not in with_marks.html
+    assert pictures(plot(rows(), title="x", marks=marks("2026-10-25", "2026-11-23"))) == pictures(bare)
+
+
+def test_crowded_marks_are_all_drawn_and_told() -> None:
+    many = marks(*(f"2026-11-{day:02}" for day in range(1, 20)))
+    block = charts.plot_outcomes(outcomes(), title="x", marks=many)
+    light, _ = pictures(block)
+    assert light.count(b"stroke-dasharray") == len(many)
+    assert block.markdown.count("2026: ") == len(many)
+
+
+def test_a_mark_lies_where_its_moment_does_in_its_week() -> None:
+    assert charts._place_among(WEEKS[1], list(WEEKS), "week") == 0.5
+    assert charts._place_among(WEEKS[1] + pd.Timedelta(days=3, hours=12), list(WEEKS), "week") == 1.0

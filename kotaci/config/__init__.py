@@ -1,0 +1,21 @@
+"""The configuration of a repository, `.github/kotaci.toml`: text to a checked value that knows where it is from."""
+
+from kotaci.config.choosing import PLACE, config_in_force, find_config
+from kotaci.config.reading import BadConfig, read_config, read_schema
+from kotaci.config.values import Cause, Config, Labels, Landmark, Owners, Prices, Setting
+
+__all__ = [
+    "PLACE",
+    "BadConfig",
+    "Cause",
+    "Config",
+    "Labels",
+    "Landmark",
+    "Owners",
+    "Prices",
+    "Setting",
+    "config_in_force",
+    "find_config",
+    "read_config",
+    "read_schema",
+]

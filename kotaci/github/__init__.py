@@ -1,0 +1,29 @@
+"""The way in: GitHub's API to the store, politely and resumably; the only user of PyGithub but for applied actions."""
+
+from kotaci.github.client import API_URL, Client, Forbidden, Refused, open_github
+from kotaci.github.errands import ERRANDS
+from kotaci.github.fetch import WHICH_LOGS, Fetched, Progress, WhichLogs, fetch, first_day
+from kotaci.github.lists import fetch_repository
+from kotaci.github.pace import Clock
+from kotaci.github.planning import Plan, plan_fetch
+from kotaci.github.token import find_token
+
+__all__ = [
+    "API_URL",
+    "ERRANDS",
+    "WHICH_LOGS",
+    "Client",
+    "Clock",
+    "Fetched",
+    "Forbidden",
+    "Plan",
+    "Progress",
+    "Refused",
+    "WhichLogs",
+    "fetch",
+    "fetch_repository",
+    "find_token",
+    "first_day",
+    "open_github",
+    "plan_fetch",
+]

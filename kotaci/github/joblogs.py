@@ -1,0 +1,146 @@
+"""Logs: of red jobs one by one, of green ones by the zip of their attempt; annotations of red ones.
+
+A 404 or 410 is a fact, stored as such.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kotaci.archives.runlogs import read_log_zip
+from kotaci.github.client import Reply
+from kotaci.github.place import SOURCE, Place, gone, reason_of
+from kotaci.logs.setup import job_name
+from kotaci.model import BadInput, Outcome
+from kotaci.store import Batch, Log, Payload, Store, Want
+
+
+def lacks_log(store: Store, place: Place, want: Want) -> bool | None:
+    """Return True where the whole log is not held."""
+    run_id, attempt, job_id = map(int, want.key.split("/"))
+    return None if store.has_log(place.repo, run_id, attempt, job_id) else True
+
+
+def fetch_log(place: Place, want: Want, _: object) -> Batch:
+    """Return one job's log, or why there is none."""
+    run_id, attempt, job_id = map(int, want.key.split("/"))
+    if place.has_expired(want.at):
+        log = Log(run_id, attempt, job_id, want.at, state="expired", reason=_EXPIRED_TOO)
+        return Batch(place.repo, SOURCE, logs=[log], met=[(want.kind, want.key)])
+    reply, body = place.client.download(f"{place.path}/actions/jobs/{job_id}/logs", place.folder)
+    if reply.status == 200:
+        log = Log(run_id, attempt, job_id, want.at, body)
+    elif reply.status == 410:
+        place.learn_expiry(want.at)
+        log = Log(run_id, attempt, job_id, want.at, state="expired", reason=reason_of(reply))
+    else:
+        log = Log(run_id, attempt, job_id, want.at, state="never_written", reason=reason_of(reply))
+    return Batch(place.repo, SOURCE, logs=[log], met=[(want.kind, want.key)])
+
+
+_EXPIRED_TOO = "older than a log of which GitHub said that it has expired"
+
+
+@dataclass(frozen=True)
+class _Lacking:
+    """Green jobs whose logs are not held, by id, with their plain names; "" for a name that others have."""
+
+    names: Mapping[int, str]
+
+
+def jobs_without_log(store: Store, place: Place, want: Want) -> _Lacking | None:
+    """Return the attempt's green jobs whose logs are not held; None where all are."""
+    run_id, attempt = map(int, want.key.split("/"))
+    held = store.log_rows(place.repo, run_id, attempt)
+    jobs = [body for kind, _, _, body in store.attempt_payloads(place.repo, run_id, attempt) if kind == "job"]
+    plain = Counter(_plain(job["name"]) for job in jobs if int(job["id"]) > 0)
+    names = {
+        int(job["id"]): _plain(job["name"]) if plain[_plain(job["name"])] == 1 else ""
+        for job in jobs
+        if int(job["id"]) > 0
+        and Outcome.of(conclusion=job.get("conclusion"), status=job.get("status")) == Outcome.SUCCESS
+        and held.get(int(job["id"]), ("not_fetched", 0))[0] == "not_fetched"
+    }
+    return _Lacking(names) if names else None
+
+
+def fetch_zip(place: Place, want: Want, lacking: _Lacking) -> Batch:
+    """Return those logs out of the attempt's zip; what it does not hold is to be asked for by job."""
+    run_id, attempt = map(int, want.key.split("/"))
+    met = [(want.kind, want.key)]
+    if len(lacking.names) == 1:
+        one = Want("log", f"{want.key}/{next(iter(lacking.names))}", want.at)
+        return Batch(place.repo, SOURCE, logs=fetch_log(place, one, None).logs, met=met)
+    reply = Reply("", 410, None)
+    if not place.has_expired(want.at):
+        reply, body = place.client.download(f"{place.path}/actions/runs/{run_id}/attempts/{attempt}/logs", place.folder)
+    if reply.status == 410:
+        place.learn_expiry(want.at)
+        reason = reason_of(reply) if reply.url else _EXPIRED_TOO
+        logs = [Log(run_id, attempt, job_id, want.at, state="expired", reason=reason) for job_id in lacking.names]
+        return Batch(place.repo, SOURCE, logs=logs, met=met)
+    found = _read_zip(place, want, body, set(lacking.names.values())) if reply.status == 200 else {}
+    logs, left = [], []
+    for job_id, name in lacking.names.items():
+        # Two jobs of one name can't be told apart in a zip; each is asked for by its id.
+        body_of = found.get(name) if name else None
+        if body_of is None:
+            left.append(Want("log", f"{want.key}/{job_id}", want.at))
+        else:
+            logs.append(Log(run_id, attempt, job_id, want.at, body_of))
+    return Batch(place.repo, SOURCE, logs=logs, wants=left, met=met)
+
+
+def _read_zip(place: Place, want: Want, body: bytes | Path, names: Collection[str]) -> dict[str, bytes | Path]:
+    """Return the logs of these plain names in a zip; nothing where it is damaged or a name comes twice."""
+    place.folder.mkdir(exist_ok=True)
+    path = body if isinstance(body, Path) else place.folder / f"{want.key.replace('/', '-')}.zip"
+    if isinstance(body, bytes):
+        path.write_bytes(body)
+    try:
+        found: dict[str, bytes | Path] = {}
+        for name, log in read_log_zip(path, place.folder):
+            shown = _plain(job_name(_head(log)) or name)
+            if shown in found:
+                return {}
+            if shown in names:
+                found[shown] = log
+            elif isinstance(log, Path):
+                log.unlink()
+    except BadInput:
+        return {}
+    finally:
+        path.unlink(missing_ok=True)
+    return found
+
+
+def _head(log: bytes | Path) -> str:
+    if isinstance(log, bytes):
+        return log[:60_000].decode("utf-8", "replace")
+    with log.open("rb") as file:
+        return file.read(60_000).decode("utf-8", "replace")
+
+
+def _plain(name: str) -> str:
+    """Return a job's name as it stands in a zip."""
+    return re.sub(r"[/:]", "", name).strip()
+
+
+def lacks_annotations(store: Store, place: Place, want: Want) -> bool | None:
+    """Return True where they are not held."""
+    return True if store.payload(place.repo, "annotations", want.key) is None else None
+
+
+def fetch_annotations(place: Place, want: Want, _: object) -> Batch:
+    """Return a job's annotations: what GitHub says of it beside the log, such as that it ran too long."""
+    found: list[Any] = []
+    for reply in place.client.pages(f"{place.path}/check-runs/{want.key.rpartition('/')[2]}/annotations"):
+        if reply.status != 200:
+            return Batch(place.repo, SOURCE, [gone(want, reply, "annotations")], met=[(want.kind, want.key)])
+        found += reply.body
+    return Batch(place.repo, SOURCE, [Payload("annotations", want.key, found, want.at)], met=[(want.kind, want.key)])
