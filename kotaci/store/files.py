@@ -38,10 +38,13 @@ class Files:
         self._connections().clear()
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Hold a lock of this store while the block runs; it ends with the process, however that ends."""
+    def lock(self, name: str, *, wait_s: float = 600) -> Iterator[None]:
+        """Hold a lock of this store while the block runs; it ends with the process, however that ends.
+
+        Raises BadInput where another process holds it for longer than `wait_s`.
+        """
         try:
-            connection = sqlite3.connect(self.path / f"{name}.lock", timeout=600, isolation_level=None)
+            connection = sqlite3.connect(self.path / f"{name}.lock", timeout=wait_s, isolation_level=None)
             connection.execute("BEGIN EXCLUSIVE")
         except sqlite3.DatabaseError as error:
             raise explained(error, self.path) from error

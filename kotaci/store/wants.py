@@ -76,9 +76,14 @@ class Wants(Reading):
         for found in rows:
             yield found[0], found[1], found[2], found[3]
 
-    def n_wants(self, repo: str) -> dict[str, int]:
-        """Return how long the to-do list is, by kind."""
-        return dict(self._rows("SELECT kind, count(*) FROM wants WHERE repo = ? GROUP BY kind ORDER BY kind", (repo,)))
+    def n_wants(self, repo: str, *, since: datetime | None = None) -> dict[str, int]:
+        """Return how long the to-do list is, by kind; where a moment is given, without what is older."""
+        oldest = _UNDATED if since is None else place_of(since)
+        rows = self._rows(
+            "SELECT kind, count(*) FROM wants WHERE repo = ? AND (place <= ? OR place = ?) GROUP BY kind ORDER BY kind",
+            (repo, oldest, _UNDATED),
+        )
+        return dict(rows)
 
 
 def put_want(index: sqlite3.Connection, repo: str, want: Want) -> None:
