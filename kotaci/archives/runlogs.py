@@ -36,7 +36,7 @@ MAX_ENTRIES = 100_000
 HELD_BYTES = 8 * 2**20
 """A log of a run's zip that has fewer is handed on as it is, a larger one as a file."""
 
-_ZIP_ERRORS = (
+ZIP_ERRORS = (
     zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError, struct.error, zlib.error,
     lzma.LZMAError,
 )  # fmt: skip
@@ -267,7 +267,7 @@ def _read_entries(
 def _explained(path: Path) -> Iterator[None]:
     try:
         yield
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise BadInput(path, f"is not a whole zip ({error})", "download it again") from error
 
 

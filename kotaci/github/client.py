@@ -28,7 +28,7 @@ from kotaci.store import Answer
 logger = logging.getLogger(__name__)
 
 API_URL = "https://api.github.com"
-API_VERSION = "2022-11-28"
+_VERSION = {"X-GitHub-Api-Version": "2022-11-28"}
 MAX_TRIES = 6
 """A read is sent again after 0.5, 1, 2, 4 and 8 s: a restart of a server is over by then."""
 
@@ -144,13 +144,13 @@ class Client:
             self._back_off(path, problem, n_try)
         raise Unreachable(path, f"cannot be downloaded ({problem})", "run it again later; what was fetched is kept")
 
-    def _send(self, url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], str, Any]:
+    def _send(self, url: str, headers: dict[str, str]) -> tuple[int, Mapping[str, str], str, Any]:
         problem = ""
         for n_try in range(MAX_TRIES):
             self.pace.take()
             began = self.clock.monotonic()
             try:
-                status, answered, text = self._requester().requestJson("GET", url, headers=dict(headers))
+                status, answered, text = self._requester().requestJson("GET", url, headers=_VERSION | headers)
             except requests.RequestException as error:
                 self._log(url, 0, began)
                 problem = _told(error)
@@ -245,7 +245,6 @@ class Client:
                 per_page=100,
                 seconds_between_requests=None,
                 seconds_between_writes=None,
-                api_version=API_VERSION,
                 user_agent="kotaci",
             ).requester
         return self._local.requester

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kotaci.archives.runlogs import is_junit, read_junit
+from kotaci.archives.runlogs import ZIP_ERRORS, is_junit, read_junit
 from kotaci.github.client import HELD_BYTES, Reply
 from kotaci.github.place import SOURCE, Place, gone, started
 from kotaci.model import BadInput, Repo, RunRef
@@ -88,5 +88,5 @@ def _report_files(name: str, body: bytes) -> list[tuple[str, bytes]]:
             entries = [entry for entry in archive.infolist() if REPORT_FILES.search(entry.filename)]
             # Sizes in a zip can lie; of a file that is larger than HELD_BYTES just enough is unpacked to see it.
             return [(entry.filename, archive.open(entry).read(HELD_BYTES + 1)) for entry in entries[:100]]
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
+    except ZIP_ERRORS:
         return []
