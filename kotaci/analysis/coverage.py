@@ -25,8 +25,10 @@ class Coverage:
     missing: Sequence[str]
 
 
-def assess_coverage(runs: pd.DataFrame, jobs: pd.DataFrame, *, branch_is_told: bool, default_branch: str) -> Coverage:
-    """Return what the tables hold and what they lack."""
+def assess_coverage(
+    runs: pd.DataFrame, jobs: pd.DataFrame, *, branch_is_told: bool, default_branch: str, n_wanted_runs: int = 0
+) -> Coverage:
+    """Return what the tables hold and what they lack; `n_wanted_runs` are listed by a fetch that is not complete."""
     bad = jobs["outcome"].isin(BAD_OUTCOMES)
     return Coverage(
         n_runs=int(runs["run_id"].nunique()),
@@ -34,7 +36,15 @@ def assess_coverage(runs: pd.DataFrame, jobs: pd.DataFrame, *, branch_is_told: b
         n_jobs=len(jobs),
         n_failed_jobs=int(bad.sum()),
         n_cancelled_jobs=int((jobs["outcome"] == Outcome.CANCELLED).sum()),
-        missing=tuple(filter(None, _missing(runs, jobs, bad, branch_is_told, default_branch))),
+        missing=tuple(
+            filter(
+                None,
+                [
+                    _said(n_wanted_runs, "listed runs are not fetched yet: run kotaci fetch again"),
+                    *_missing(runs, jobs, bad, branch_is_told, default_branch),
+                ],
+            )
+        ),
     )
 
 

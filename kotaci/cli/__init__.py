@@ -13,7 +13,7 @@ from kotaci.cli.fetching import fetch_command
 from kotaci.cli.holding import store_group
 from kotaci.cli.importing import import_command
 from kotaci.cli.reporting import report_command
-from kotaci.cli.terminal import start_logging
+from kotaci.cli.terminal import complain, start_logging
 from kotaci.cli.working import lab_command
 from kotaci.model import ExitCode, KotaciError
 
@@ -42,20 +42,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         cli.main(args=None if arguments is None else list(arguments), prog_name="kotaci", standalone_mode=False)
     except KotaciError as error:
-        click.echo(f"kotaci: {error}", err=True)
+        complain(error)
         return error.exit_code
     except OSError as error:
         # A disk that fills while a report is written, a folder that vanishes: what stands is whole, each file being
         # replaced in one step.
-        click.echo(
-            f"kotaci: {error.filename or 'disk'}: {error.strerror or error}; mend that and run it again", err=True
-        )
+        complain(f"{error.filename or 'disk'}: {error.strerror or error}; mend that and run it again")
         return ExitCode.INCOMPLETE
     except click.exceptions.Abort:
-        click.echo("kotaci: stopped; what was stored is kept, run it again to go on", err=True)
+        complain("stopped; what was stored is kept, run it again to go on")
         return ExitCode.INCOMPLETE
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.BAD_INPUT
     except click.ClickException as error:
-        click.echo(f"kotaci: {error.format_message()}; see kotaci --help", err=True)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        told = error.format_message().rstrip(".")
+        complain(f"{told}; see {context.command_path if context else 'kotaci'} --help")
         return ExitCode.BAD_INPUT
     except SystemExit as ended:
         return int(ended.code or 0)
@@ -64,6 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger("kotaci").exception("unexpected")
         words = " ".join(str(error).split())[:200]
         hint = "run `kotaci store check`; if that is clean, kotaci is at fault, and `kotaci --verbose` shows where"
-        click.echo(f"kotaci: {type(error).__name__}: {words}; {hint}", err=True)
+        complain(f"{type(error).__name__}: {words}; {hint}")
         return ExitCode.BAD_INPUT
     return ExitCode.DONE

@@ -51,6 +51,8 @@ def config_command(*, repo: str, config_path: str, as_json: bool, store_path: Pa
         entries = [{"key": one.key, "value": one.value, "from": one.origin} for one in settings]
         click.echo(json.dumps(entries, indent=1, default=str))
         return
+    n_set = sum(one.origin != "default" for one in settings)
+    err.print(f"In force: {config.source}, {n_set} keys set." if n_set else "In force: the defaults.")
     rows = [("key", "value", "from"), *((one.key, _shown(one.value), one.origin) for one in settings)]
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
     for key, value, origin in rows:

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 import click
 from rich.table import Table as TextTable
 
-from kotaci.cli.holding import say_held
-from kotaci.cli.terminal import err, out, progress, store_option
-from kotaci.model import ExitCode, Repo
+from kotaci.cli.holding import say_held, to_fetch
+from kotaci.cli.terminal import complain, out, progress, store_option
+from kotaci.model import BadInput, ExitCode, Repo
 from kotaci.places import ENVIRONMENT
 
 if TYPE_CHECKING:  # PyGithub takes half a second to import
@@ -68,11 +68,12 @@ def fetch_command(
 
     name = Repo.parse(repo)
     first_day(since, now=datetime.now(UTC))
+    is_named = api_url is not None or name.host == "github.com"
     if api_url is None and name.host != "github.com":
         api_url = f"https://api.{name.host}" if name.host.endswith(".ghe.com") else f"https://{name.host}/api/v3"
     api_url = api_url or ENVIRONMENT.get("GITHUB_API_URL") or "https://api.github.com"
-    host = urlsplit(api_url).hostname or ""
-    token = find_token(ENVIRONMENT, host="github.com" if host == "api.github.com" else host)
+    host = (urlsplit(api_url).hostname or "").removeprefix("api.")
+    token = find_token(ENVIRONMENT, host=host, is_named=is_named)
     stop = threading.Event()
     clock = Clock(time.monotonic, stop.wait, lambda: datetime.now(UTC), stop)
     client = open_github(
@@ -83,9 +84,13 @@ def fetch_command(
         waits_for_reset=waits,
         points_per_minute=points or None,
     )
+    commits = list(read_clone(clone)) if clone else []
+    remote = next((payload.body["remote"] for payload in commits if payload.kind == "head"), "")
+    if remote and Repo.parse(remote).name.lower() != name.name.lower():
+        raise BadInput(clone, f"is a clone of {remote}", f"name a clone of {name}")
     if only_plans:
         held = open_store(store_path) if (store_path / "index.sqlite").is_file() else None
-        _print_plan(plan_fetch(held, name, client=client, since=since, logs=logs))
+        _print_plan(plan_fetch(held, name, client=client, since=since, logs=logs, has_clone=bool(clone)))
         return
     if not (store_path / "index.sqlite").is_file():
         # A wrong word leaves no empty store behind.
@@ -93,9 +98,8 @@ def fetch_command(
     with open_store(store_path, create=True) as store, progress("fetching", every_s=5.0) as tell:
 
         def on_progress(now: Progress) -> None:
-            n_left = now.n_left + now.n_others
-            minutes = n_left / max(1.0, min(15.0, now.n_requests / max(1.0, now.seconds))) / 60
-            left = f", about {minutes:.0f} min for {n_left:,} more" if minutes >= 1 else ""
+            minutes = now.n_left / max(1.0, min(15.0, now.n_requests / max(1.0, now.seconds))) / 60
+            left = f", about {minutes:.0f} min left" if minutes >= 1 else ""
             tell(f"{now.what}, {now.n_requests:,} requests{left}", now.n_done, now.n_done + now.n_left or None)
 
         done = fetch(
@@ -104,12 +108,14 @@ def fetch_command(
             client=client,
             since=since,
             logs=logs,
-            commits=read_clone(clone) if clone else (),
+            commits=commits,
             on_progress=on_progress,
         )
         summary = store.summary()
-    _print_done(done, client, store_path)
     say_held(summary)
+    _print_done(done, client, store_path)
+    if done.is_refused:
+        raise SystemExit(ExitCode.REFUSED)
     if not done.is_complete:
         raise SystemExit(ExitCode.INCOMPLETE)
 
@@ -121,26 +127,22 @@ def _print_done(done: Fetched, client: Client, store_path: Path) -> None:
     out.print(f"{done.repo}: {what}; {done.n_requests:,} requests{limit}.")
     if done.n_redacted:
         out.print(f"Replaced {done.n_redacted} secrets on the way in.")
-    for note in done.notes:
-        err.print(f"kotaci: {note}")
-    if done.stopped is not None:
-        err.print(f"kotaci: {done.stopped}")
+    for told in (*done.notes, done.stopped):
+        if told is not None:
+            complain(told)
     if done.left:
-        from kotaci.github import ERRANDS
-
-        left = ", ".join(f"{n:,} {ERRANDS[kind].name}" for kind, n in done.left.items())
-        out.print(f"Still to fetch: {left}. Run it again to go on.")
+        out.print(f"Still to fetch: {to_fetch(done.left)}.")
 
 
 def _print_plan(plan: Plan) -> None:
     table = TextTable(show_edge=False, pad_edge=False, header_style="bold", box=None, padding=(0, 2))
     table.add_column("what")
-    table.add_column("requests", justify="right")
-    table.add_column("how that is known")
+    table.add_column("requests, about", justify="right")
     for cost in plan.costs:
-        table.add_row(cost.what, f"{cost.n_requests:,}", cost.basis)
+        table.add_row(cost.what, f"{cost.n_requests:,}")
     out.print(table)
     minutes = plan.least.total_seconds() / 60
     least = f"{max(1, minutes):,.0f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
-    told = f"; this token has {plan.remaining:,} of {plan.limit:,} left this hour" if plan.limit else ""
-    out.print(f"About {plan.n_requests:,} requests for {plan.repo}, at least {least}{told}.")
+    told = f" This token has {plan.remaining:,} of {plan.limit:,} left this hour." if plan.limit else ""
+    out.print(f"About {plan.n_requests:,} requests for {plan.repo}, {least} or more.{told}")
+    out.print(f"Estimated from the newest runs, with {plan.n_asked} requests; --max-requests sets a budget.")

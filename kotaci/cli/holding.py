@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from rich.table import Table as TextTable
 
 from kotaci.cli.terminal import err, out, store_option
 from kotaci.model import BAD_OUTCOMES, BadInput, Outcome, Repo, Window
+from kotaci.report.words import plural
 
 
 @click.group("store", invoke_without_command=True)
@@ -83,7 +85,8 @@ def _describe(store_path: Path) -> dict[str, Any]:
     with open_store(store_path) as store:
         build_facts(store)
         summary = store.summary()
-        repos, states = {}, dict.fromkeys(summary["logs"], 0)
+        repos: dict[str, dict[str, Any]] = {}
+        states = dict.fromkeys(summary["logs"], 0)
         for repo in store.repos():
             history = read_history(store, repo=repo)
             runs, jobs = history["runs"], history["jobs"]
@@ -95,6 +98,7 @@ def _describe(store_path: Path) -> dict[str, Any]:
                 "jobs": len(jobs),
                 "failed_jobs": int(jobs["outcome"].isin(BAD_OUTCOMES).sum()),
                 "cancelled_jobs": int((jobs["outcome"] == Outcome.CANCELLED).sum()),
+                "wanted": {kind: n for kind, n in history.wanted.items() if kind in _TO_FETCH},
             }
             for state, n in jobs["log_state"].value_counts().items():
                 states[state] = states.get(state, 0) + int(n)
@@ -112,27 +116,61 @@ def _describe(store_path: Path) -> dict[str, Any]:
 
 
 def _print_store(told: dict[str, Any]) -> None:
-    out.print(f"Store {told['store']}, {told['size'] / 1e6:,.1f} MB on disk")
+    out.print(f"Store {told['store']}, {size(told['size'])} on disk")
     window = told["window"]
     if window["since"]:
         out.print(f"From {window['since'][:16]} to {window['until'][:16]} UTC")
     table = TextTable(show_edge=False, pad_edge=False, header_style="bold", box=None, padding=(0, 2))
     table.add_column("repository")
-    for name in ("runs", "attempts", "jobs", "failed", "cancelled"):
+    for name in ("runs", "attempts", "jobs", "failed jobs", "cancelled jobs"):
         table.add_column(name, justify="right")
     for repo, held in told["repos"].items():
         numbers = (held[key] for key in ("runs", "attempts", "jobs", "failed_jobs", "cancelled_jobs"))
         table.add_row(repo, *(f"{number:,}" for number in numbers))
     out.print(table)
+    for repo, held in told["repos"].items():
+        if held["wanted"]:
+            out.print(f"{repo} is incomplete. Still to fetch: {to_fetch(held['wanted'])}.")
     say_held(told)
+    others = [plural(told["payloads"][kind], *named) for kind, named in _BESIDES.items() if kind in told["payloads"]]
+    if others:
+        out.print(f"Besides: {', '.join(others)}.")
+
+
+_BESIDES = {
+    "commit": ("commit",),
+    "workflow_file": ("workflow file",),
+    "annotations": ("job with annotations", "jobs with annotations"),
+    "junit": ("JUnit file",),
+    "report": ("other report",),
+    "caches": ("snapshot of caches", "snapshots of caches"),
+}
+"""What a person may want to know of beside runs, jobs and logs, in words."""
+
+_TO_FETCH = {
+    "run": ("run",),
+    "log": ("log",),
+    "annotations": ("job's annotations", "jobs' annotations"),
+    "report": ("report",),
+    "commit": ("commit",),
+    "tree": ("commit's workflow files", "commits' workflow files"),
+    "zip": ("attempt's green logs", "attempts' green logs"),
+}
+
+
+def to_fetch(wanted: Mapping[str, int]) -> str:
+    """Return what is still to be fetched in words."""
+    return ", ".join(plural(n, *_TO_FETCH[kind]) for kind, n in wanted.items())
+
+
+def size(n_bytes: float) -> str:
+    """Return bytes in words: `120 kB`, `3.4 MB`."""
+    return f"{n_bytes / 1e3:,.0f} kB" if n_bytes < 1e6 else f"{n_bytes / 1e6:,.1f} MB"
 
 
 def say_held(summary: dict[str, Any]) -> None:
     logs = ", ".join(f"{n:,} {state.replace('_', ' ')}" for state, n in summary["logs"].items() if n) or "none"
     out.print(
-        f"Logs: {logs}; {summary['log_bytes'] / 1e6:,.1f} MB kept in {summary['stored_log_bytes'] / 1e6:,.1f} MB. "
+        f"Logs held: {logs}; {size(summary['log_bytes'])} in {size(summary['stored_log_bytes'])}. "
         f"Secrets replaced: {summary['redacted']}."
     )
-    others = ", ".join(f"{n:,} {kind}" for kind, n in summary["payloads"].items() if kind not in {"run", "job"})
-    if others:
-        out.print(f"Besides: {others}.")

@@ -11,6 +11,7 @@ import click
 from kotaci.cli.holding import say_held
 from kotaci.cli.terminal import err, out, progress, store_option
 from kotaci.model import BadInput, Repo, RunRef
+from kotaci.report.words import plural
 
 
 @click.command("import")
@@ -49,9 +50,13 @@ def import_command(
 
     skipped: list[tuple[Path, BadInput]] = []
 
+    nameless = set[str]()
+
     def batches() -> Iterator[Batch]:
         for path in paths:
-            yield from read_archive(path, said=said, on_skipped=lambda file, error: skipped.append((file, error)))
+            for batch in read_archive(path, said=said, on_skipped=lambda file, error: skipped.append((file, error))):
+                nameless.update(payload.key for payload in batch.payloads if payload.key.startswith("-"))
+                yield batch
         for clone in clones:
             # Commits last: one that is stored has its workflow files, also after a kill.
             payloads = sorted(read_clone(clone), key=lambda payload: payload.kind == "commit")
@@ -77,6 +82,12 @@ def import_command(
         err.print(f"skipped {file}: {error.problem}")
     if len(skipped) > 10:
         err.print(f"skipped {len(skipped) - 10} more files that hold no log")
+    n_nameless = len({key.split("/")[0] for key in nameless})
+    if n_nameless and not said.run and n_nameless <= len(paths):
+        err.print(
+            f"{plural(n_nameless, 'log')} told no run, and stand as runs of their own; "
+            "with --run RUN a log joins the run that was fetched"
+        )
     if written is not None and written.n_redacted:
         out.print(f"Replaced {written.n_redacted} secrets on the way in.")
     say_held(summary)

@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.table import Table as TextTable
 
 from kotaci.cli.configuring import config_option
-from kotaci.cli.terminal import out, progress, store_option
+from kotaci.cli.terminal import complain, out, progress, store_option
 from kotaci.model import BadInput, ExitCode, Severity, Window
 from kotaci.places import ENVIRONMENT, default_repo, notebooks_folder
+from kotaci.report.words import plural
 
 
 @click.command("report")
 @click.argument("names", nargs=-1)
 @click.option("--repo", default="", help="owner/name; without it the only one in the store.")
 @click.option("--since", default=None, help="A date, a length back (30d), or `all`.  [default: the notebook's]")
-@click.option("--until", default=None, help="A date, included.  [default: the newest run]")
+@click.option("--until", default=None, help="A date, included.  [default: the last fetch, else the newest run]")
 @click.option("-p", "given", multiple=True, metavar="NAME=VALUE", help="A parameter of the notebooks.")
 @click.option("--out", "out_path", type=click.Path(path_type=Path), default=Path("kotaci-report"), show_default=True)
 @click.option("--sample", "is_sample", is_flag=True, help="The bundled sample instead of the store.")
@@ -108,6 +109,8 @@ def report_command(
     if any(report.error for report in reports):
         raise SystemExit(ExitCode.NOTEBOOK_FAILED)
     if threshold is not None and any(f.severity >= threshold for report in reports for f in report.findings):
+        n_bad = sum(f.severity >= threshold for report in reports for f in report.findings)
+        complain(f"{plural(n_bad, 'finding')} of severity {fail_on} or above (--fail-on {fail_on})")
         raise SystemExit(ExitCode.BAD_FINDING)
 
 

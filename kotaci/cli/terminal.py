@@ -33,6 +33,44 @@ def store_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def complain(what: object) -> None:
+    """Tell on stderr what went wrong or is missing, in one line; as JSON where that was asked for."""
+    if _writes_json():
+        logging.getLogger("kotaci").error("%s", what)
+    else:
+        click.echo(f"kotaci: {what}", err=True)
+
+
+def _writes_json() -> bool:
+    handlers = logging.getLogger("kotaci").handlers
+    return any(isinstance(handler.formatter, _AsJson) for handler in handlers)
+
+
+class _AsJson(logging.Formatter):
+    """One JSON object a line, with all that was told."""
+
+    def __init__(self) -> None:
+        from pythonjsonlogger.json import JsonFormatter
+
+        self._formatter = JsonFormatter("{asctime}{levelname}{name}{message}", style="{")
+        super().__init__()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._formatter.format(record)
+
+
+class _AsText(logging.Formatter):
+    """A line for a person, with all that was told."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        told = (f"{name} {value}" for name, value in vars(record).items() if name not in _OWN)
+        return ", ".join([f"{self.formatTime(record)} {record.getMessage()}", *told])
+
+
+_OWN = {*vars(logging.makeLogRecord({})), "message", "asctime"}
+"""What every record has"""
+
+
 @contextmanager
 def progress(what: str, *, every_s: float = 0.0) -> Iterator[Callable[[str, int, int | None], None]]:
     """Yield a function (text, done, total) that shows progress: a bar on a terminal, plain lines elsewhere.
@@ -44,7 +82,10 @@ def progress(what: str, *, every_s: float = 0.0) -> Iterator[Callable[[str, int,
 
         def tell(text: str, done: int, total: int | None) -> None:
             nonlocal due
-            if time.monotonic() >= due:
+            if time.monotonic() >= due and _writes_json():
+                logging.getLogger("kotaci").info(what, extra={"done": done, "total": total, "doing": text})
+                due = time.monotonic() + every_s
+            elif time.monotonic() >= due:
                 click.echo(f"{what}: {done}{f'/{total}' if total else ''} {text}", err=True)
                 due = time.monotonic() + every_s
 
@@ -67,11 +108,7 @@ def start_logging(*, verbose: bool, as_json: bool) -> None:
     if not verbose and not as_json:
         logger.addHandler(logging.NullHandler())
         return
-    from pythonjsonlogger.json import JsonFormatter
-
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{"))
-    if not as_json:
-        handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    handler.setFormatter(_AsJson() if as_json else _AsText())
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class History:
     """STARTS of all runs up to the window's end, also before it: what shows that something fell silent"""
     default_branch: str
     branch_is_told: bool
+    wanted: Mapping[str, int] = field(default_factory=dict)
+    """What a fetch has listed in this window and not fetched yet, by kind: runs, logs ..."""
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         return self.tables[table]
@@ -105,7 +107,8 @@ def _read(store: Store, manifest: Manifest, repo: str, since: str, until: str, t
     if as_of is not None and window.until is not None and len(frames["runs"]):
         as_of = min(as_of, window.until)
     starts = whole if window.until is None else whole[(whole["started_at"] < window.until).fillna(False)]
-    return History(repo, window, as_of, frames, starts[STARTS], branch or _busiest_branch(whole), bool(branch))
+    wanted = store.n_wants(repo, since=window.since)
+    return History(repo, window, as_of, frames, starts[STARTS], branch or _busiest_branch(whole), bool(branch), wanted)
 
 
 def _fetched_at(store: Store, repo: str) -> datetime | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import random
+import re
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,11 +22,14 @@ from urllib.parse import urlencode, urlsplit
 import github
 import requests
 
-from kotaci.github.pace import Clock, Pace
+from kotaci.github.pace import Clock, Pace, Stopped
 from kotaci.model import BadInput, ExitCode, Incomplete, KotaciError
 from kotaci.store import Answer
 
 logger = logging.getLogger(__name__)
+
+_PREFIX = re.compile(r"^/repositories/\d+(?=/)")
+"""What a path begins with, which tells a person nothing."""
 
 API_URL = "https://api.github.com"
 _VERSION = {"X-GitHub-Api-Version": "2022-11-28"}
@@ -43,6 +47,11 @@ MAX_CLOCK_S = 600.0
 
 FACTS = frozenset({404, 410, 422, 451})
 """Answers that are facts about the thing asked for, not errors."""
+
+_ANSWERS = frozenset({200, 301, 302, 304, 307, 308})
+
+MAX_PAUSE_S = 300.0
+"""The longest pause that is waited for unasked; GitHub asks for about a minute."""
 
 
 class Refused(KotaciError):
@@ -111,8 +120,9 @@ class Client:
         known: Callable[[str], Answer | None] = lambda _: None,
     ) -> Iterator[Reply]:
         """Yield the pages of a list, 100 entries each; `known` gives the answer that is held for an address."""
-        url = f"{path}?{urlencode(sorted({**(parameters or {}), 'per_page': 100}.items()))}"
-        while url:
+        url, seen = f"{path}?{urlencode(sorted({**(parameters or {}), 'per_page': 100}.items()))}", set[str]()
+        while url and url not in seen:
+            seen.add(url)
             reply = self.get(url, known=known(url))
             yield reply
             url = reply.next_url
@@ -133,9 +143,9 @@ class Client:
                 return reply, b""
             try:
                 # The link lives for a minute and carries a signature: used at once, told to nobody.
-                with self._session().get(reply.next_url, stream=True, timeout=(10, 60), auth=_nobody) as answer:
+                with self._session().get(reply.next_url, stream=True, timeout=(10, 30), auth=_nobody) as answer:
                     if answer.status_code == 200:
-                        return Reply(path, 200, None), _received(answer, folder)
+                        return Reply(path, 200, None), self._received(answer, folder)
                     if answer.status_code in FACTS:
                         return Reply(path, answer.status_code, None, _message(answer.text)), b""
                     problem = f"HTTP {answer.status_code} from the host of logs"
@@ -158,6 +168,10 @@ class Client:
                     break
                 self._back_off(url, problem, n_try)
                 continue
+            except (AssertionError, RuntimeError) as error:
+                # PyGithub follows redirects, but not to another host or protocol.
+                hint = "give the address that it leads to with --api-url"
+                raise BadInput(self.api_url, "leads elsewhere", hint) from error
             self.pace.told(answered)
             self._log(url, status, began)
             self._check_host(status, answered)
@@ -167,9 +181,12 @@ class Client:
                 self._check_page(answered)
                 problem = "a cut answer"
             if not problem:
+                self.pace.went_well()
                 return status, answered, text, body
             if problem != "limit":
                 self._back_off(url, problem, n_try)
+        if problem in _UNREACHED:
+            raise Unreachable(self.api_url, f"cannot be reached ({problem})", "check the network and --api-url")
         if problem == "limit":
             problem = "GitHub's limit against too many requests at a time"
         raise Unreachable(
@@ -183,9 +200,7 @@ class Client:
             return "limit" if _is_limit(status, headers, text) else self._refuse(url, status, headers, text)
         if status == 401:
             return self._refuse(url, status, headers, text)
-        if status >= 500 or status == 202:
-            return f"HTTP {status}"
-        return ""
+        return "" if status in {*FACTS, *_ANSWERS} else f"HTTP {status}"
 
     def _check_host(self, status: int, headers: Mapping[str, str]) -> None:
         """Raise BadInput where the first answer is not GitHub's: what it says of a token counts for nothing."""
@@ -212,10 +227,10 @@ class Client:
             self.pace.exhaust()
         else:
             asked = headers.get("retry-after", "")
-            self.pace.pause(float(asked) if asked.isdigit() else SECONDARY_S)
+            self.pace.pause(float(asked[:9]) if asked.isdigit() else SECONDARY_S, at_most=MAX_PAUSE_S)
 
     def _refuse(self, url: str, status: int, headers: Mapping[str, str], text: str) -> str:
-        what = f"{self.api_url}{urlsplit(url).path}"
+        what = f"{self.api_url} {_PREFIX.sub('', urlsplit(url).path)}"
         if status == 401:
             raise Refused(self.api_url, "does not know this token (401)", "set GITHUB_TOKEN to one that is valid")
         sso = headers.get("x-github-sso", "")
@@ -248,6 +263,35 @@ class Client:
                 user_agent="kotaci",
             ).requester
         return self._local.requester
+
+    def _received(self, answer: requests.Response, folder: Path) -> bytes | Path:
+        """Return the whole body; requests raises where it is shorter than told."""
+        answer.raw.decode_content = True
+        held = bytearray()
+        chunks = self._until_stopped(answer.iter_content(2**20))
+        for chunk in chunks:
+            held += chunk
+            if len(held) > HELD_BYTES:
+                break
+        else:
+            return bytes(held)
+        folder.mkdir(exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            try:
+                file.write(held)
+                held.clear()
+                for chunk in chunks:
+                    file.write(chunk)
+            except BaseException:
+                Path(file.name).unlink()
+                raise
+        return Path(file.name)
+
+    def _until_stopped(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        for chunk in chunks:
+            if self.clock.stop.is_set():
+                raise Stopped("fetch", "was stopped", "run it again to go on")
+            yield chunk
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
@@ -290,6 +334,10 @@ def open_github(
     parts = urlsplit(api_url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise BadInput(api_url, "is not an address of an API", "write https://HOST/api/v3, or https://api.github.com")
+    if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        raise BadInput(api_url, "would be sent the token in the clear", "write it with https://")
+    # PyGithub writes to stderr by itself, amid our JSON.
+    logging.getLogger("github").setLevel(logging.ERROR)
     pace = Pace(clock, max_requests, waits_for_reset, points_per_minute)
     return Client(api_url.rstrip("/"), clock, pace, token)
 
@@ -297,30 +345,6 @@ def open_github(
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
     """Leave a download without credentials: requests would look into ~/.netrc."""
     return request
-
-
-def _received(answer: requests.Response, folder: Path) -> bytes | Path:
-    """Return the whole body; requests raises where it is shorter than told."""
-    answer.raw.decode_content = True
-    held = bytearray()
-    chunks = answer.iter_content(2**20)
-    for chunk in chunks:
-        held += chunk
-        if len(held) > HELD_BYTES:
-            break
-    else:
-        return bytes(held)
-    folder.mkdir(exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        try:
-            file.write(held)
-            held.clear()
-            for chunk in chunks:
-                file.write(chunk)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    return Path(file.name)
 
 
 def _is_limit(status: int, headers: Mapping[str, str], text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from kotaci.github.place import SOURCE, Place, gone
@@ -22,14 +23,21 @@ def fetch_commit(place: Place, want: Want, _: object) -> Batch:
     met = [(want.kind, want.key)]
     reply = place.client.get(f"{place.path}/commits/{want.key}")
     if reply.status != 200:
+        place.check_visible()
         return Batch(place.repo, SOURCE, [gone(want, reply, "commit")], met=met)
     body = dict(reply.body)
     # Whole diffs would outweigh all else; which files changed is what is asked of them.
     body["files"] = [{key: value for key, value in file.items() if key != "patch"} for file in body.get("files", [])]
-    at = parse_moment(body["commit"]["committer"]["date"])
+    at = committed_at(body)
     return Batch(
         place.repo, SOURCE, [Payload("commit", want.key, body, at)], wants=[Want("tree", want.key, want.at)], met=met
     )
+
+
+def committed_at(commit: Mapping[str, Any]) -> datetime | None:
+    """Return when it was committed; GitHub may know nobody who did."""
+    date = ((commit["commit"].get("committer") or commit["commit"].get("author")) or {}).get("date")
+    return parse_moment(date) if date else None
 
 
 MAX_COMMIT_FILES = 300
@@ -70,11 +78,15 @@ def fetch_tree(place: Place, want: Want, known: _Tree) -> Batch:
     tree = known.tree
     if tree is None:
         reply = place.client.get(f"{place.path}/contents/.github", parameters={"ref": want.key})
-        entries = reply.body if reply.status == 200 and isinstance(reply.body, list) else []
+        if reply.status != 200:
+            place.check_visible()
+        if reply.status not in {200, 404}:
+            return Batch(place.repo, SOURCE, [gone(want, reply, "workflow files")], met=[(want.kind, want.key)])
+        entries = reply.body if isinstance(reply.body, list) else []
         tree = next((one["sha"] for one in entries if one["name"] == "workflows" and one["type"] == "dir"), "")
         if tree and tree not in known.trees:
             payloads += _fetch_workflow_files(place, tree, known.files)
-    at = parse_moment(known.commit["commit"]["committer"]["date"])
+    at = committed_at(known.commit)
     payloads.append(Payload("commit", want.key, {**known.commit, "workflows_tree": tree}, at))
     return Batch(place.repo, SOURCE, payloads, met=[(want.kind, want.key)])
 

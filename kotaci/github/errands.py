@@ -27,6 +27,7 @@ class Errand:
 ERRANDS = {
     "run": Errand("runs", runs.held_of_run, runs.fetch_run),
     "log": Errand("logs", joblogs.lacks_log, joblogs.fetch_log),
+    "late log": Errand("logs", joblogs.lacks_log, joblogs.fetch_log),
     "annotations": Errand("annotations", joblogs.lacks_annotations, joblogs.fetch_annotations),
     "report": Errand("reports", reports.attempt_of, reports.fetch_report),
     "commit": Errand("commits", commits.lacks_commit, commits.fetch_commit),

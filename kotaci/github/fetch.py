@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
+from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from kotaci.github.client import MAX_CLOCK_S, Client, Forbidden, Reply, Unreachable
+from kotaci.github.client import MAX_CLOCK_S, Client, Forbidden, Refused, Reply, Unreachable
 from kotaci.github.errands import ERRANDS
-from kotaci.github.lists import Reading, fetch_repository, read_lists
+from kotaci.github.lists import Reading, fetch_repository, read_rest, read_runs
 from kotaci.github.pace import BudgetSpent, LimitSpent, Stopped
 from kotaci.github.place import Place
 from kotaci.github.slices import FIRST_RUNS
@@ -30,17 +31,19 @@ logger = logging.getLogger(__name__)
 WhichLogs = Literal["all", "failed", "none"]
 WHICH_LOGS: tuple[WhichLogs, ...] = get_args(WhichLogs)
 
-PHASES: tuple[tuple[tuple[str, ...], WhichLogs], ...] = (
-    (("run",), "none"),
-    (("log",), "failed"),
-    (("annotations",), "none"),
-    (("report",), "none"),
-    (("commit",), "none"),
-    (("tree",), "none"),
-    (("zip",), "all"),
-    (("log",), "all"),
+PHASES: tuple[tuple[str, WhichLogs], ...] = (
+    ("log", "failed"),
+    ("annotations", "none"),
+    ("report", "none"),
+    ("commit", "none"),
+    ("tree", "none"),
+    ("zip", "all"),
+    ("log", "all"),
 )
-"""What is fetched after what, and the least of `logs` for which it is: red before green, newest first in each."""
+"""What is fetched after the runs, and the least of `logs` for which it is: red before green, newest first in each."""
+
+RUNS_AT_A_TIME = 100
+"""After so many runs their red logs are fetched, so that a small budget is worth something."""
 
 N_CONNECTIONS = 8
 """At 80 ms an answer, two fill the points that GitHub gives; the others wait for downloads, which cost none."""
@@ -48,15 +51,17 @@ N_CONNECTIONS = 8
 MAX_FAILURES = 20
 """After so many errands in a row without an answer GitHub is down."""
 
+MAX_FORBIDDEN = 3
+"""After so many refusals in a row the token may not read that kind of thing; one alone may be refused for itself."""
+
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a fetch is: what it does, how many are done and left, of other kinds too, and requests that counted."""
+    """How far a fetch is: what it does now, errands done and left as far as they are known, requests that counted."""
 
     what: str
     n_done: int
     n_left: int
-    n_others: int
     n_requests: int
     seconds: float
 
@@ -70,13 +75,18 @@ class Fetched:
     n_requests: int = 0
     n_redacted: int = 0
     left: dict[str, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[KotaciError] = field(default_factory=list)
     stopped: Incomplete | None = None
 
     @property
     def is_complete(self) -> bool:
         """Tell whether everything that was asked for is in the store."""
         return self.stopped is None and not self.notes and not sum(self.left.values())
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether this token may not read a part of what was asked for: running it again does not help."""
+        return any(isinstance(note, Refused) for note in self.notes)
 
 
 OnProgress = Callable[[Progress], None]
@@ -87,17 +97,22 @@ def _open_repository(store: Store, client: Client, repo: Repo) -> tuple[str, Rep
 
     Raises Refused, BadInput (no API, a clock that is off) and Unreachable; then nothing was changed.
     """
-    began = client.clock.utc()
     reply = fetch_repository(client, repo, store=store)
-    off_s = (client.pace.server_now() - began).total_seconds()
+    here = client.clock.utc()
+    off_s = (client.pace.server_now() - here).total_seconds()
     if abs(off_s) > MAX_CLOCK_S:
         raise BadInput(
-            f"{began:%Y-%m-%d %H:%M} UTC",
+            f"{here:%Y-%m-%d %H:%M} UTC",
             f"the clock of this machine is {'behind' if off_s > 0 else 'ahead of'} GitHub's by {_length(abs(off_s))}",
             "set it right: links to logs live for a minute",
         )
     name = str(Repo.parse(reply.body["html_url"]))
-    held = store.repo_of_id(int(reply.body["id"]))
+    github_id = int(reply.body["id"])
+    known = store.payload(name, "repo", "repo")
+    if known is not None and known["id"] != github_id:
+        problem = "is another repository than the one that the store holds under that name"
+        raise BadInput(name, problem, "name another folder with --store")
+    held = store.repo_of_id(github_id, host=Repo.parse(name).host)
     if held is not None and held.lower() != name.lower():
         store.rename(held, name)
     return name, reply
@@ -110,7 +125,7 @@ def fetch(
     client: Client,
     since: str = "90d",
     logs: WhichLogs = "all",
-    commits: Iterable[Payload] = (),
+    commits: Sequence[Payload] = (),
     on_progress: OnProgress = lambda _: None,
     n_connections: int = N_CONNECTIONS,
 ) -> Fetched:
@@ -124,25 +139,39 @@ def fetch(
     with store.lock("fetch", wait_s=1):
         shutil.rmtree(folder, ignore_errors=True)
         name, reply = _open_repository(store, client, repo)
-        fetching = _Fetching(store, Place(name, client, folder, asked={reply.url}), on_progress, n_connections)
+        fetching = _Fetching(
+            store, Place(name, client, folder, int(reply.body["id"]), asked={reply.url}), on_progress, n_connections
+        )
         now = client.pace.server_now()
         first = max(first_day(since, now=now), date.fromisoformat(reply.body["created_at"][:10]), FIRST_RUNS)
         try:
             itself = Batch(name, "api", [Payload("repo", "repo", reply.body)], answers=[reply.answer()])
-            fetching.fetch_lists(first, known=[itself, Batch(name, "git", list(commits))])
+            reading = Reading(store, fetching.place, first, notes=fetching.done.notes)
+            fetching.fetch_lists(read_runs(reading), known=[itself, Batch(name, "git", commits)])
+            is_listed = not reading.notes
             fetching.place.commits = store.payload_keys(name, "commit") | _gone_commits(store, name)
-            for kinds, least in PHASES:
-                if WHICH_LOGS.index(logs) <= WHICH_LOGS.index(least):
-                    fetching.fetch_wants(kinds, since=first)
-                if kinds == ("run",):
-                    fetching.settle(now)
-                    store.keep_answers(name, fetching.place.asked)
+            kinds = _kinds(logs)
+            if "log" in kinds:
+                fetching.fetch_wants("late log", fetching.wants("late log", since=first))
+            runs = fetching.wants("run", since=first)
+            while newest := list(islice(runs, RUNS_AT_A_TIME)):
+                fetching.fetch_wants("run", newest)
+                for kind in ("log", "annotations"):
+                    if kind in kinds:
+                        fetching.fetch_wants(kind, fetching.wants(kind, since=first))
+            if is_listed:
+                fetching.settle(now, since=first)
+            fetching.fetch_lists(read_rest(reading))
+            store.keep_answers(name, fetching.place.asked)
+            for kind in kinds:
+                fetching.fetch_wants(kind, fetching.wants(kind, since=first))
         except (BudgetSpent, LimitSpent, Stopped, Unreachable) as stopped:
             fetching.done.stopped = stopped
         except KeyboardInterrupt:
             fetching.done.stopped = Stopped("fetch", "was stopped", "run it again to go on")
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+    fetching.done.notes += [_left(kind, problem) for kind, problem in fetching.problems.items()]
     fetching.done.n_requests = client.pace.n_counted
     fetching.done.left = wanted(store, name, logs=logs, since=first)
     return fetching.done
@@ -154,16 +183,25 @@ def _gone_commits(store: Store, repo: str) -> set[str]:
 
 
 def first_day(since: str, *, now: datetime) -> date:
-    """Return the day of a word like `90d`, `2026-11-01` or `all`. Raises BadInput."""
+    """Return the day of a word like `90d`, `2026-11-01` or `all`. Raises BadInput, also for one that lies ahead."""
     window = Window.parse(since=since, as_of=now)
+    if window.since is not None and window.since > now:
+        raise BadInput(since, "lies in the future", "name a day that has been, or a length back such as 30d")
     return date.min if window.since is None else window.since.date()
 
 
 def wanted(store: Store, repo: str, *, logs: WhichLogs, since: date) -> dict[str, int]:
     """Return how many errands of each kind are left since that day, of those that `logs` asks for."""
-    counts = store.n_wants(repo, since=datetime.combine(since, time.min, UTC))
-    kinds = {kind for kinds, least in PHASES if WHICH_LOGS.index(logs) <= WHICH_LOGS.index(least) for kind in kinds}
-    return {kind: n for kind, n in counts.items() if kind in kinds and n}
+    counts = store.n_wants(repo, since=_midnight(since))
+    return {kind: n for kind, n in counts.items() if kind in {"run", *_kinds(logs)} and n}
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def _kinds(logs: WhichLogs) -> list[str]:
+    return [kind for kind, least in PHASES if WHICH_LOGS.index(logs) <= WHICH_LOGS.index(least)]
 
 
 @dataclass
@@ -176,7 +214,12 @@ class _Fetching:
     n_connections: int
     done: Fetched = field(init=False)
     _began: float = field(init=False)
+    _n_done: int = 0
     _n_failed: int = 0
+    _failed: set[tuple[str, str]] = field(default_factory=set)
+    _denied: set[str] = field(default_factory=set)
+    problems: dict[str, BaseException] = field(default_factory=dict)
+    """What was left for later last, by kind"""
 
     def __post_init__(self) -> None:
         self.done = Fetched(self.place.repo)
@@ -189,109 +232,134 @@ class _Fetching:
             self.done.n_changed = before[0] + written.n_changed
             self.done.n_redacted = before[1] + written.n_redacted
 
-    def fetch_lists(self, since: date, *, known: Sequence[Batch]) -> None:
+    def fetch_lists(self, batches: Iterable[Batch], *, known: Sequence[Batch] = ()) -> None:
         """Write what is known and what lists tell; nothing where the first list is refused."""
-        reading = Reading(self.store, self.place, since, notes=self.done.notes)
-        for n_pages, batch in enumerate(read_lists(reading), start=1):
+        for n_pages, batch in enumerate(batches, start=1):
             self.write([*known, batch] if n_pages == 1 else [batch])
-            self._tell("lists", n_pages, 0, 0)
+            self._tell(f"{n_pages} pages of lists", 0)
 
-    def settle(self, now: datetime) -> None:
-        """Note until when the history is known, once every run that was listed is held."""
-        if not self.store.n_wants(self.place.repo).get("run"):
+    def settle(self, now: datetime, *, since: date) -> None:
+        """Note until when the history is known, once every run that was listed since that day is held."""
+        if not self.store.n_wants(self.place.repo, since=_midnight(since)).get("run"):
+            n_changed = self.done.n_changed
             body = {"as_of": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
             self.write([Batch(self.place.repo, "api", [Payload("fetched", "state", body)])])
+            self.done.n_changed = n_changed  # our own mark, nothing of GitHub's
 
-    def fetch_wants(self, kinds: Sequence[str], *, since: date) -> None:
-        """Fetch the wants of these kinds since that day, and write each when it is there."""
-        counts = self.store.n_wants(self.place.repo)
-        mine, others = (sum(n for kind, n in counts.items() if (kind in kinds) == is_mine) for is_mine in (True, False))
-        if not mine:
+    def wants(self, kind: str, *, since: date) -> Iterator[Want]:
+        """Yield the to-do list's rows of that kind since that day, newest first, but for those that failed before.
+
+        The workflow files of a commit are its parent's where it changed none: there the oldest come first.
+        """
+        wants = self._newest_first(kind, since)
+        return reversed(list(wants)) if kind == "tree" else wants
+
+    def _newest_first(self, kind: str, since: date) -> Iterator[Want]:
+        last: Want | None = None
+        while wants := self.store.wants(self.place.repo, [kind], limit=256, after=last):
+            last = wants[-1]
+            for want in wants:
+                if want.at is not None and want.at.date() < since:
+                    return
+                if (want.kind, want.key) not in self._failed:
+                    yield want
+
+    def fetch_wants(self, kind: str, wants: Iterable[Want]) -> None:
+        """Fetch these wants, all of one kind, and write each when it is there."""
+        if kind in self._denied:
             return
-        errand, is_serial = ERRANDS[kinds[0]], kinds == ("tree",)
-        wants = self._wants(kinds, since)
-        if is_serial:
-            # A commit's workflow files are those of its parent where it changed none: the oldest first, one by one.
-            wants = reversed(list(wants))
-        n_threads = 1 if is_serial else self.n_connections
-        running: set[Future[Batch]] = set()
-        n_done = self._n_failed = 0
+        errand = ERRANDS[kind]
+        n_threads = 1 if kind == "tree" else self.n_connections
+        running: dict[Future[Batch], Want] = {}
+        n_before, n_left = self._n_done, sum(self.store.n_wants(self.place.repo).values())
         with ThreadPoolExecutor(n_threads, thread_name_prefix="kotaci") as pool:
             try:
                 for want in wants:
                     prepared = errand.prepare(self.store, self.place, want)
                     if prepared is None:
                         self.write([Batch(self.place.repo, "api", met=[(want.kind, want.key)])])
-                        n_done += 1
+                        self._n_done += 1
                         continue
-                    running.add(pool.submit(errand.fetch, self.place, want, prepared))
-                    if len(running) >= (1 if is_serial else 2 * n_threads):
-                        n_done += self._take_some(running, n_threads)
-                        self._tell(errand.name, n_done, mine - n_done, others)
+                    running[pool.submit(errand.fetch, self.place, want, prepared)] = want
+                    if len(running) >= (1 if n_threads == 1 else 2 * n_threads):
+                        self._take_some(running, n_threads)
+                        self._tell(errand.name, n_left + n_before - self._n_done)
                 while running:
-                    n_done += self._take_some(running, n_threads)
-                    self._tell(errand.name, n_done, mine - n_done, others)
+                    self._take_some(running, n_threads)
+                    self._tell(errand.name, n_left + n_before - self._n_done)
             except Forbidden as problem:
                 self._abandon(running)
-                self.done.notes.append(str(problem))
+                self._denied.add(kind)
+                self.done.notes.append(problem)
             except BaseException as problem:
                 if isinstance(problem, KeyboardInterrupt):
                     self.place.client.clock.stop.set()
                 self._abandon(running)
                 raise
 
-    def _take_some(self, running: set[Future[Batch]], least: int) -> int:
+    def _take_some(self, running: dict[Future[Batch], Want], least: int) -> None:
         """Write what was fetched once that many have ended, so that a commit is worth its wait for the disk."""
         ended = set[Future[Batch]]()
         while len(ended) < min(least, len(running)):
-            ended |= wait(running - ended, return_when=FIRST_COMPLETED).done
-        running -= ended
-        return self._take(ended)
+            ended |= wait(running.keys() - ended, return_when=FIRST_COMPLETED).done
+        self._take({future: running.pop(future) for future in ended})
 
-    def _take(self, ended: Iterable[Future[Batch]]) -> int:
-        """Write what was fetched and return how many that were; then raise the first error that ends the fetch."""
+    def _take(self, ended: Mapping[Future[Batch], Want]) -> None:
+        """Write what was fetched; then raise the first error that ends the fetch."""
         batches, errors = list[Batch](), list[BaseException]()
-        for future in ended:
+        for future, want in ended.items():
             error = future.exception()
             if error is None:
                 batches.append(future.result())
                 self._n_failed = 0
-            elif isinstance(error, Unreachable) and self._n_failed < MAX_FAILURES:
+            elif self._n_failed < _patience(error):
                 # Left in the to-do list: one that GitHub cannot answer must not hold up the others.
                 self._n_failed += 1
-                logger.warning("left for later", extra={"problem": str(error)})
+                self._failed.add((want.kind, want.key))
+                logger.warning("left for later", extra={"problem": str(error)}, exc_info=error)
+                self.problems[want.kind] = error
             else:
                 errors.append(error)
         self.write(batches)
+        self._n_done += len(batches)
         for batch in batches:
             for log in batch.logs:
                 if isinstance(log.body, Path):
                     log.body.unlink(missing_ok=True)
         if errors:
             raise errors[0]
-        return len(batches)
 
-    def _abandon(self, running: set[Future[Batch]]) -> None:
+    def _abandon(self, running: dict[Future[Batch], Want]) -> None:
         """Send nothing more, wait for what is under way, and keep it."""
         for future in running:
             future.cancel()
-        ended = [future for future in wait(running).done if not future.cancelled()]
+        wait(running)
         with contextlib.suppress(KotaciError):
-            self._take(ended)
+            self._take({future: want for future, want in running.items() if not future.cancelled()})
 
-    def _wants(self, kinds: Sequence[str], since: date) -> Iterator[Want]:
-        last: Want | None = None
-        while wants := self.store.wants(self.place.repo, kinds, limit=256, after=last):
-            last = wants[-1]
-            for want in wants:
-                if want.at is not None and want.at.date() < since:
-                    return
-                yield want
-
-    def _tell(self, what: str, n_done: int, n_left: int, n_others: int) -> None:
+    def _tell(self, what: str, n_left: int) -> None:
         client = self.place.client
         seconds = client.clock.monotonic() - self._began
-        self.on_progress(Progress(what, n_done, max(0, n_left), n_others, client.pace.n_counted, seconds))
+        self.on_progress(Progress(what, self._n_done, max(0, n_left), client.pace.n_counted, seconds))
+
+
+def _left(kind: str, problem: BaseException) -> KotaciError:
+    """Return what is told of errands of that kind that were left for later."""
+    if isinstance(problem, Forbidden):
+        return problem
+    told: object = f"{type(problem).__name__}, which `kotaci --verbose` explains"
+    if isinstance(problem, KotaciError):
+        told = f"{problem.value}: {problem.problem}"
+    return Incomplete(f"some {ERRANDS[kind].name}", f"were left for later ({told})", "run it again")
+
+
+def _patience(error: BaseException) -> int:
+    """Return how many errands in a row may end so before the fetch, or all of that kind, does."""
+    if isinstance(error, Unreachable):
+        return MAX_FAILURES
+    if isinstance(error, Forbidden):
+        return MAX_FORBIDDEN
+    return 0 if isinstance(error, (KotaciError, OSError)) or not isinstance(error, Exception) else MAX_FAILURES
 
 
 def _length(seconds: float) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from kotaci.archives.runlogs import read_log_zip
-from kotaci.github.client import Reply
+from kotaci.github.client import HELD_BYTES, Reply, Unreachable
 from kotaci.github.place import SOURCE, Place, gone, reason_of
 from kotaci.logs.setup import job_name
-from kotaci.model import BadInput, Outcome
+from kotaci.model import BadInput, Outcome, parse_moment
 from kotaci.store import Batch, Log, Payload, Store, Want
 
 
@@ -33,24 +34,33 @@ def fetch_log(place: Place, want: Want, _: object) -> Batch:
         log = Log(run_id, attempt, job_id, want.at, state="expired", reason=_EXPIRED_TOO)
         return Batch(place.repo, SOURCE, logs=[log], met=[(want.kind, want.key)])
     reply, body = place.client.download(f"{place.path}/actions/jobs/{job_id}/logs", place.folder)
+    wants: list[Want] = []
     if reply.status == 200:
+        place.learn_expiry(want.at, is_expired=False)
         log = Log(run_id, attempt, job_id, want.at, body)
     elif reply.status == 410:
-        place.learn_expiry(want.at)
+        place.learn_expiry(want.at, is_expired=True)
         log = Log(run_id, attempt, job_id, want.at, state="expired", reason=reason_of(reply))
     else:
+        place.check_visible()
         log = Log(run_id, attempt, job_id, want.at, state="never_written", reason=reason_of(reply))
-    return Batch(place.repo, SOURCE, logs=[log], met=[(want.kind, want.key)])
+        if want.body and place.client.pace.server_now() - parse_moment(want.body) < UPLOAD_TIME:
+            wants = [Want("late log", want.key, want.at, want.body)]
+    return Batch(place.repo, SOURCE, logs=[log], wants=wants, met=[(want.kind, want.key)])
 
+
+UPLOAD_TIME = timedelta(hours=1)
+"""A log that is missing so soon after its job may still be on its way: the next fetch asks again."""
 
 _EXPIRED_TOO = "older than a log of which GitHub said that it has expired"
 
 
 @dataclass(frozen=True)
 class _Lacking:
-    """Green jobs whose logs are not held, by id, with their plain names; "" for a name that others have."""
+    """Green jobs whose logs are not held, by id: plain names, "" for one that others have, and ends of jobs."""
 
     names: Mapping[int, str]
+    ends: Mapping[int, str]
 
 
 def jobs_without_log(store: Store, place: Place, want: Want) -> _Lacking | None:
@@ -64,9 +74,16 @@ def jobs_without_log(store: Store, place: Place, want: Want) -> _Lacking | None:
         for job in jobs
         if int(job["id"]) > 0
         and Outcome.of(conclusion=job.get("conclusion"), status=job.get("status")) == Outcome.SUCCESS
-        and held.get(int(job["id"]), ("not_fetched", 0))[0] == "not_fetched"
+        and _is_lacking(held.get(int(job["id"])), store, place, (run_id, attempt, int(job["id"])))
     }
-    return _Lacking(names) if names else None
+    ends = {int(job["id"]): job.get("completed_at") or "" for job in jobs}
+    return _Lacking(names, ends) if names else None
+
+
+def _is_lacking(held: tuple[str, int] | None, store: Store, place: Place, key: tuple[int, int, int]) -> bool:
+    if held is None or held[0] == "not_fetched":
+        return True
+    return held[0] == "present" and not store.has_log(place.repo, *key)
 
 
 def fetch_zip(place: Place, want: Want, lacking: _Lacking) -> Batch:
@@ -74,13 +91,16 @@ def fetch_zip(place: Place, want: Want, lacking: _Lacking) -> Batch:
     run_id, attempt = map(int, want.key.split("/"))
     met = [(want.kind, want.key)]
     if len(lacking.names) == 1:
-        one = Want("log", f"{want.key}/{next(iter(lacking.names))}", want.at)
-        return Batch(place.repo, SOURCE, logs=fetch_log(place, one, None).logs, met=met)
+        (job_id,) = lacking.names
+        one = fetch_log(place, Want("log", f"{want.key}/{job_id}", want.at, lacking.ends[job_id]), None)
+        return replace(one, met=met)
     reply = Reply("", 410, None)
+    body: bytes | Path = b""
     if not place.has_expired(want.at):
-        reply, body = place.client.download(f"{place.path}/actions/runs/{run_id}/attempts/{attempt}/logs", place.folder)
+        reply, body = _download_zip(place, f"{place.path}/actions/runs/{run_id}/attempts/{attempt}/logs")
     if reply.status == 410:
-        place.learn_expiry(want.at)
+        if reply.url:
+            place.learn_expiry(want.at, is_expired=True)
         reason = reason_of(reply) if reply.url else _EXPIRED_TOO
         logs = [Log(run_id, attempt, job_id, want.at, state="expired", reason=reason) for job_id in lacking.names]
         return Batch(place.repo, SOURCE, logs=logs, met=met)
@@ -90,10 +110,18 @@ def fetch_zip(place: Place, want: Want, lacking: _Lacking) -> Batch:
         # Two jobs of one name can't be told apart in a zip; each is asked for by its id.
         body_of = found.get(name) if name else None
         if body_of is None:
-            left.append(Want("log", f"{want.key}/{job_id}", want.at))
+            left.append(Want("log", f"{want.key}/{job_id}", want.at, lacking.ends[job_id]))
         else:
             logs.append(Log(run_id, attempt, job_id, want.at, body_of))
     return Batch(place.repo, SOURCE, logs=logs, wants=left, met=met)
+
+
+def _download_zip(place: Place, path: str) -> tuple[Reply, bytes | Path]:
+    try:
+        return place.client.download(path, place.folder)
+    except Unreachable:
+        # A zip that GitHub cannot make must not hide the logs that it can give one by one.
+        return Reply(path, 404, None), b""
 
 
 def _read_zip(place: Place, want: Want, body: bytes | Path, names: Collection[str]) -> dict[str, bytes | Path]:
@@ -104,19 +132,32 @@ def _read_zip(place: Place, want: Want, body: bytes | Path, names: Collection[st
         path.write_bytes(body)
     try:
         found: dict[str, bytes | Path] = {}
-        for name, log in read_log_zip(path, place.folder):
+        n_held = 0
+        for place_in_zip, (name, log) in enumerate(read_log_zip(path, place.folder)):
             shown = _plain(job_name(_head(log)) or name)
             if shown in found:
-                return {}
-            if shown in names:
+                return _dropped(found)
+            n_held += len(log) if isinstance(log, bytes) else 0
+            if shown not in names:
+                _dropped({shown: log})
+            elif isinstance(log, bytes) and n_held > HELD_BYTES:
+                spilled = path.with_suffix(f".{place_in_zip}.txt")
+                spilled.write_bytes(log)
+                found[shown] = spilled
+            else:
                 found[shown] = log
-            elif isinstance(log, Path):
-                log.unlink()
     except BadInput:
-        return {}
+        return _dropped(found)
     finally:
         path.unlink(missing_ok=True)
     return found
+
+
+def _dropped(logs: Mapping[str, bytes | Path]) -> dict[str, bytes | Path]:
+    for log in logs.values():
+        if isinstance(log, Path):
+            log.unlink(missing_ok=True)
+    return {}
 
 
 def _head(log: bytes | Path) -> str:
@@ -141,6 +182,7 @@ def fetch_annotations(place: Place, want: Want, _: object) -> Batch:
     found: list[Any] = []
     for reply in place.client.pages(f"{place.path}/check-runs/{want.key.rpartition('/')[2]}/annotations"):
         if reply.status != 200:
+            place.check_visible()
             return Batch(place.repo, SOURCE, [gone(want, reply, "annotations")], met=[(want.kind, want.key)])
         found += reply.body
     return Batch(place.repo, SOURCE, [Payload("annotations", want.key, found, want.at)], met=[(want.kind, want.key)])

@@ -7,19 +7,19 @@ the token is the same. Batches are yielded as pages come, so memory does not gro
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
 from typing import Any
 
-from kotaci.github.client import Client, Forbidden, Refused, Reply
+from kotaci.github.client import Client, Forbidden, Refused, Reply, Unreachable
 from kotaci.github.commits import fetch_text
 from kotaci.github.place import Place, gone
 from kotaci.github.reports import may_hold_report
 from kotaci.github.runs import is_whole, run_want
 from kotaci.github.slices import SEARCH_CAP, Slice, recent_slices, settled_slices
-from kotaci.model import BadInput, Repo, parse_moment
+from kotaci.model import BadInput, Incomplete, KotaciError, Repo, parse_moment
 from kotaci.store import Batch, Payload, Store, Want
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Reading:
     store: Store
     place: Place
     since: date
-    notes: list[str] = field(default_factory=list)
+    notes: list[KotaciError] = field(default_factory=list)
 
     def get(self, path: str, parameters: Mapping[str, object] | None = None) -> Reply:
         """Return the first page, asked for conditionally."""
@@ -62,25 +62,31 @@ def fetch_repository(client: Client, repo: Repo, *, store: Store | None = None) 
     reply = client.get(path, known=next(filter(None, held), None))
     if reply.status == 404:
         raise Refused(repo, "is unknown to GitHub, or hidden from this token (404)", "check the spelling and the token")
+    if reply.status == 451:
+        raise Refused(repo, "is blocked for legal reasons (451)", "GitHub gives nothing of it")
     if reply.status != 200 or not isinstance(reply.body, dict) or "full_name" not in reply.body:
-        raise BadInput(
-            client.api_url, "does not speak GitHub's API", "check --api-url: it ends in /api/v3 but for github.com"
-        )
-    return reply
+        hint = "check --api-url: https://api.github.com, or https://HOST/api/v3"
+        raise BadInput(client.api_url, "does not speak GitHub's API", hint)
+    # For those who may push to a private repository it holds a token.
+    return replace(reply, body={key: value for key, value in reply.body.items() if key != "temp_clone_token"})
 
 
-def read_lists(reading: Reading) -> Iterator[Batch]:
-    """Yield everything that lists tell: workflows, runs since `reading.since` as wants, artifacts, caches, owners.
+def read_runs(reading: Reading) -> Iterator[Batch]:
+    """Yield workflows, and runs since `reading.since` as wants; runs that are held whole are passed over.
 
-    Runs that are held whole are passed over. Raises what `Client.get` raises.
+    Raises what `Client.get` raises.
     """
     yield from _workflows(reading)
     yield from _runs(reading)
-    for part in (_artifacts, _caches, _settings):
+
+
+def read_rest(reading: Reading) -> Iterator[Batch]:
+    """Yield artifacts, caches, owners and settings; what one of them lacks does not hold up the others."""
+    for part in (_settings, _caches, _artifacts):
         try:
             yield from part(reading)
-        except Forbidden as problem:
-            reading.notes.append(str(problem))
+        except (Forbidden, Unreachable) as problem:
+            reading.notes.append(problem)
 
 
 def _workflows(reading: Reading) -> Iterator[Batch]:
@@ -102,8 +108,11 @@ def _runs(reading: Reading) -> Iterator[Batch]:
     yield from _unfinished(reading)
 
 
-def _slice(reading: Reading, span: Slice, *, settles: bool) -> Iterator[Batch]:
-    """Yield the wants of the runs created in that span; where it settles, say at the end that it is complete."""
+def _slice(reading: Reading, span: Slice, *, settles: bool) -> Generator[Batch, None, bool]:
+    """Yield the wants of the runs created in that span, and return whether it was listed whole.
+
+    One that `settles` is then noted as listed, and never read again; so is each of its halves of whole days.
+    """
     path = f"{reading.place.path}/actions/runs"
     for _ in range(LIST_TRIES):
         seen, told, has_shrunk = set[int](), 0, False
@@ -112,29 +121,35 @@ def _slice(reading: Reading, span: Slice, *, settles: bool) -> Iterator[Batch]:
             has_shrunk |= int(reply.body["total_count"]) < told
             told = int(reply.body["total_count"])
             if told >= SEARCH_CAP and (halves := span.halves()):
+                is_whole_there = True
                 for half in halves:
-                    yield from _slice(reading, half, settles=False)
-                yield from _settled(reading, span, told) if settles else ()
-                return
+                    is_whole_there &= yield from _slice(reading, half, settles=settles and half.is_of_days)
+                if settles and is_whole_there:
+                    yield _settled(reading, span, told)
+                return is_whole_there
             runs = reply.body["workflow_runs"]
             seen |= {int(run["id"]) for run in runs}
             yield reading.batch(reply, wants=tuple(run_want(run) for run in runs if not _is_held(reading, run)))
         # One that goes while pages are read draws another from the next page to the one that was read.
         if len(seen) >= told and not has_shrunk:
-            yield from _settled(reading, span, told) if settles else ()
-            return
+            if settles:
+                yield _settled(reading, span, told)
+            return True
         logger.info("lists again", extra={"span": span.created, "told": told, "seen": len(seen)})
-    if len(seen) < told:
-        reading.notes.append(f"of the {told:,} runs of {span.created} that GitHub counts it lists {len(seen):,}")
+    if len(seen) >= told:
+        return True
+    problem = f"GitHub counts {told:,} runs here and lists {len(seen):,}"
+    reading.notes.append(Incomplete(span.created, problem, "run it again later"))
+    return False
 
 
-def _settled(reading: Reading, span: Slice, n_runs: int) -> Iterator[Batch]:
-    yield Batch(reading.place.repo, "api", [Payload("listed", span.created, {"runs": n_runs})])
+def _settled(reading: Reading, span: Slice, n_runs: int) -> Batch:
+    return Batch(reading.place.repo, "api", [Payload("listed", span.created, {"runs": n_runs})])
 
 
 def _is_held(reading: Reading, run: Mapping[str, Any]) -> bool:
     attempt = int(run.get("run_attempt") or 1)
-    return is_whole(reading.store.payload(reading.place.repo, "run", f"{run['id']}/{attempt}"))
+    return is_whole(reading.store.payload(reading.place.repo, "run", f"{run['id']}/{attempt}"), listed=run)
 
 
 def _unfinished(reading: Reading) -> Iterator[Batch]:
@@ -149,20 +164,23 @@ def _unfinished(reading: Reading) -> Iterator[Batch]:
             if reply.status == 200:
                 yield Batch(place.repo, "api", wants=[run_want(reply.body)])
             else:
+                place.check_visible()
                 yield Batch(place.repo, "api", [gone(want, reply, "run")], met=[("unfinished", want.key)])
 
 
 # -- artifacts, caches, settings -------------------------------------------------------------------------------
 
 ARTIFACTS_LISTED = "artifacts"
-"""Key under which `listed` says down to which day artifacts were once listed whole."""
+"""Key under which `listed` says down to which day artifacts are listed, and whether the walk down came to its end."""
 
 
 def _artifacts(reading: Reading) -> Iterator[Batch]:
     """Yield artifacts by their run, newest first, down to those that are known or too old."""
     place, store, since = reading.place, reading.store, reading.since
     done = store.payload(place.repo, "listed", ARTIFACTS_LISTED)
-    is_covered = done is not None and date.fromisoformat(done["since"]) <= since
+    is_covered = done is not None and done["is_whole"] and date.fromisoformat(done["since"]) <= since
+    down_to = done["since"] if is_covered else f"{since}"
+    is_begun = False
     for reply in reading.pages(f"{place.path}/actions/artifacts"):
         if reply.status != 200:
             yield _nothing(place, reply, ARTIFACTS_LISTED)
@@ -182,11 +200,16 @@ def _artifacts(reading: Reading) -> Iterator[Batch]:
                 for number, one in mine.items()
                 if number not in known and may_hold_report(one)
             ]
+        is_last = len(fresh) < len(entries) or (is_covered and n_known == len(entries))
+        if not is_begun and not is_last and reply.next_url:
+            # Stopped before its end, the walk begins anew: what is known by then says nothing of what is below.
+            payloads.append(Payload("listed", ARTIFACTS_LISTED, {"since": down_to, "is_whole": False}))
+            is_begun = True
         yield reading.batch(reply, *payloads, wants=tuple(wants))
-        if len(fresh) < len(entries) or (is_covered and n_known == len(entries)):
+        if is_last:
             break
-    if not is_covered:
-        yield Batch(place.repo, "api", [Payload("listed", ARTIFACTS_LISTED, {"since": f"{since}"})])
+    if is_begun or not is_covered:
+        yield Batch(place.repo, "api", [Payload("listed", ARTIFACTS_LISTED, {"since": down_to, "is_whole": True})])
 
 
 def _made_at(artifact: Mapping[str, Any]) -> datetime:
@@ -226,9 +249,11 @@ def _settings(reading: Reading) -> Iterator[Batch]:
     reply = reading.get(f"{place.path}/contents/.github")
     if reply.is_known:
         return
-    files = (
-        {one["name"]: one["sha"] for one in reply.body or () if one["type"] == "file"} if reply.status == 200 else {}
-    )
+    entries = reply.body if isinstance(reply.body, list) else []
+    # Of a private repository each entry has an address with a token in it.
+    entries = [{name: one[name] for name in ("name", "type", "sha")} for one in entries]
+    reply = replace(reply, body=entries)
+    files = {one["name"]: one["sha"] for one in entries if one["type"] == "file"}
     payloads = []
     owners = files.get("CODEOWNERS")
     if owners and store.payload(place.repo, "codeowners", owners) is None:

@@ -20,6 +20,10 @@ RESERVE_RATE = 0.1
 """Share of the hourly limit that is left to others: a workflow's token is shared by all jobs of the repository."""
 
 
+MAX_PAUSES = 4
+"""Pauses in a row that GitHub may ask for before the fetch ends."""
+
+
 class BudgetSpent(Incomplete):
     """`--max-requests` is used up."""
 
@@ -60,6 +64,7 @@ class Pace:
     _server_mark: float = 0.0
     _next: float = float("-inf")
     _paused_until: float = float("-inf")
+    _n_pauses: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> None:
@@ -123,10 +128,28 @@ class Pace:
             self.remaining = min(remaining, self.remaining or 0) if is_same_hour else remaining
             self.limit, self.reset_at = int(float(headers["x-ratelimit-limit"])), reset_at
 
-    def pause(self, seconds: float) -> None:
-        """Let nobody send for that long."""
+    def pause(self, seconds: float, *, at_most: float = float("inf")) -> None:
+        """Let nobody send for that long, longer at each pause that did not help.
+
+        Raises LimitSpent after MAX_PAUSES of them, and for one that is longer than `at_most` unless one waits.
+        """
         with self._lock:
-            self._paused_until = max(self._paused_until, self.clock.monotonic() + seconds)
+            now = self.clock.monotonic()
+            if now >= self._paused_until:
+                self._n_pauses += 1
+            seconds = max(1.0, seconds) * 2 ** max(0, self._n_pauses - 1)
+            if self._n_pauses > MAX_PAUSES or (seconds > at_most and not self.waits_for_reset):
+                raise LimitSpent(
+                    "GitHub's limit against too many requests at a time",
+                    f"holds on (it asks for a pause of {seconds:,.0f} s)",
+                    "run it again later; what was fetched is kept",
+                )
+            self._paused_until = max(self._paused_until, now + seconds)
+
+    def went_well(self) -> None:
+        """An answer came: earlier pauses have helped."""
+        with self._lock:
+            self._n_pauses = 0
 
     def exhaust(self) -> None:
         """GitHub refused for the hourly limit, whatever was counted here. Raises LimitSpent unless one waits."""

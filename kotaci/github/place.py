@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from kotaci.github.client import Client, Reply
-from kotaci.model import Repo, parse_moment
-from kotaci.store import Payload, Want
+from kotaci.github.client import Client, Refused, Reply
+from kotaci.model import parse_moment
+from kotaci.store import Answer, Payload, Want
 
 SOURCE = "api"
 """Under which what GitHub says is stored"""
 
 KEPT_DAYS = timedelta(days=90)
 """How long logs are kept where nobody changed it (GitHub's documentation)."""
+
+N_EXPIRED = 5
+"""Attempts in a row whose logs have expired before older ones are taken to have expired as well."""
 
 
 @dataclass
@@ -26,27 +30,44 @@ class Place:
     repo: str
     client: Client
     folder: Path
+    github_id: int
     commits: Collection[str] = ()
     """Commits that are held already"""
     asked: set[str] = field(default_factory=set)
     """Addresses whose answers are kept for the next fetch"""
-    expired_at: datetime | None = None
-    """Start of the newest attempt whose logs GitHub said have expired: older ones are not asked for"""
+    n_barren: Counter[str] = field(default_factory=Counter)
+    """How often an artifact of that name was looked into and held no report"""
+    expired: list[datetime] = field(default_factory=list)
+    """Starts of attempts whose logs GitHub said have expired, without one in between that was still there"""
+    _itself: Answer | None = None
 
     @property
     def path(self) -> str:
-        """The repository's path below the API's address."""
-        repo = Repo.parse(self.repo)
-        return f"/repos/{repo.owner}/{repo.name}"
+        """The repository's path below the API's address: by its id, which no rename touches.
+
+        PyGithub drops the query where it follows a rename.
+        """
+        return f"/repositories/{self.github_id}"
+
+    def check_visible(self) -> None:
+        """Make sure that a 404 was about one thing. Raises Refused where the whole repository is hidden by now.
+
+        Asked on condition, so that it counts once only.
+        """
+        reply = self.client.get(self.path, known=self._itself)
+        if reply.status != 200:
+            problem = f"is no longer seen by this token ({reply.status})"
+            raise Refused(self.repo, problem, "check the token's rights; what was fetched is kept")
+        self._itself = reply.answer()
 
     def has_expired(self, at: datetime | None) -> bool:
-        """Tell whether logs of that time are gone, as far as GitHub has said."""
-        return self.expired_at is not None and at is not None and at < self.expired_at
+        """Tell whether logs of that time are gone, as far as GitHub has said of N_EXPIRED newer ones in a row."""
+        return len(self.expired) >= N_EXPIRED and at is not None and at < min(self.expired)
 
-    def learn_expiry(self, at: datetime | None) -> None:
-        """Note that logs of that time have expired; one deleted by hand before its time tells nothing of others."""
+    def learn_expiry(self, at: datetime | None, *, is_expired: bool) -> None:
+        """Note whether logs of that time have expired; one of before its time was deleted and tells nothing."""
         if at is not None and at < self.client.pace.server_now() - KEPT_DAYS:
-            self.expired_at = max(at, self.expired_at or at)
+            self.expired = [*self.expired, at] if is_expired else []
 
 
 def started(run: Mapping[str, Any]) -> datetime | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from math import ceil
 from typing import Any
 
 from kotaci.github.client import Client
-from kotaci.github.errands import ERRANDS
 from kotaci.github.fetch import WhichLogs, first_day, wanted
 from kotaci.github.lists import fetch_repository
 from kotaci.github.pace import POINTS_PER_MINUTE
@@ -18,25 +17,25 @@ from kotaci.github.slices import LOOK_BACK, SEARCH_CAP
 from kotaci.model import Repo
 from kotaci.store import Store
 
-RED_JOBS_PER_RUN = 1.5
-"""Not-green jobs of a run that is not green, where the store holds none to tell: an assumption, and said to be one."""
+N_SAMPLED = 4
+"""Newest runs whose jobs are looked at, to tell how many are red."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Requests of one kind, and where the number is from: counted by GitHub, held in the store, or estimated."""
+    """Requests for one kind of thing."""
 
     what: str
     n_requests: int
-    basis: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a fetch will ask for, and the hourly limit of this token."""
+    """What a fetch will ask for, about; what the plan itself asked for, and the hourly limit of this token."""
 
     repo: str
     costs: tuple[Cost, ...]
+    n_asked: int
     limit: int | None
     remaining: int | None
 
@@ -53,8 +52,10 @@ class Plan:
         return max(by_points, by_limit)
 
 
-def plan_fetch(store: Store | None, repo: Repo, *, client: Client, since: str, logs: WhichLogs) -> Plan:
-    """Return what a fetch with the same words would cost. Sends five or six requests; changes nothing.
+def plan_fetch(
+    store: Store | None, repo: Repo, *, client: Client, since: str, logs: WhichLogs, has_clone: bool = False
+) -> Plan:
+    """Return what a fetch with the same words would cost. Sends up to nine requests; changes nothing.
 
     Raises what `fetch` raises for a repository, token or API that cannot be asked.
     """
@@ -62,39 +63,48 @@ def plan_fetch(store: Store | None, repo: Repo, *, client: Client, since: str, l
     name, now = str(reply.body["full_name"]), client.pace.server_now()
     first_on = max(first_day(since, now=now), date.fromisoformat(reply.body["created_at"][:10]))
     first = first_on.isoformat()
-    n_runs = _count(client, name, {"created": f">={first}"})
-    n_bad = sum(_count(client, name, {"created": f">={first}", "status": word}) for word in ("failure", "cancelled"))
-    held = set() if store is None else _held_runs(store, name, since=first)
-    n_new = max(0, n_runs - len(held))
-    share = n_new / n_runs if n_runs else 0.0
+    page = client.get(f"/repos/{name}/actions/runs", parameters={"created": f">={first}", "per_page": 100})
+    newest, n_runs = (page.body["workflow_runs"], page.body["total_count"]) if page.status == 200 else ([], 0)
     left = {} if store is None else wanted(store, name, logs=logs, since=first_on)
+    held = set() if store is None else _held_runs(store, name, since=first)
+    n_new = max(0, n_runs - len(held) - left.get("run", 0))
+    n_runs_left = n_new + left.pop("run", 0)
+    attempts = sum(int(run.get("run_attempt") or 1) for run in newest) / max(1, len(newest))
+    n_red = round(n_runs_left * _red_jobs(client, name, newest))
     recent = (now - LOOK_BACK).date().isoformat()
-    n_listed = n_runs if not held else _count(client, name, {"created": f">={max(first, recent)}"})
-    n_red = round(n_bad * share * RED_JOBS_PER_RUN)
-    estimates = [
-        Cost("lists", ceil(n_listed / 100) + ceil(n_listed / SEARCH_CAP) + 10, "counted by GitHub"),
-        Cost("jobs of runs", n_new, "counted by GitHub"),
-        Cost("annotations", n_red, "estimated"),
-        Cost("commits and workflow files", round(n_new * 1.2), "estimated; none with --git"),
-        Cost("reports in artifacts", _reports(client, name, share), "estimated from the newest 100 artifacts"),
-        *([Cost("logs of red jobs", n_red, "estimated")] if logs != "none" else []),
-        *([Cost("logs of green jobs", n_new, "estimated: one an attempt")] if logs == "all" else []),
+    n_listed = n_runs if not held else sum(run["created_at"] >= max(first, recent) for run in newest)
+    estimates = {
+        "lists (nothing for those that are unchanged)": ceil(n_listed / 100) + ceil(n_listed / SEARCH_CAP) + 10,
+        "runs with their jobs": n_runs_left,
+        "attempts before the last": round(n_runs_left * (attempts - 1) * 2),
+        "red jobs' annotations": n_red + left.pop("annotations", 0),
+        "red jobs' logs": (n_red if logs != "none" else 0) + left.pop("log", 0),
+        "reports in artifacts": _reports(client, name, first, n_new) + left.pop("report", 0),
+        "commits and workflow files": (0 if has_clone else round(n_runs_left * 1.2) + left.pop("commit", 0))
+        + left.pop("tree", 0),
+        "green jobs' logs": (round(n_runs_left * attempts) if logs == "all" else 0) + left.pop("zip", 0),
+    }
+    costs = tuple(Cost(what, n) for what, n in estimates.items() if n)
+    return Plan(name, costs, client.pace.n_counted, client.pace.limit, client.pace.remaining)
+
+
+def _red_jobs(client: Client, repo: str, newest: Sequence[Mapping[str, Any]]) -> float:
+    """Return how many jobs a run has that are neither green nor skipped, in the newest runs that have ended."""
+    ended = [run for run in newest if run.get("status") == "completed"][:N_SAMPLED]
+    replies = [
+        client.get(f"/repos/{repo}/actions/runs/{run['id']}/jobs", parameters={"per_page": 100}) for run in ended
     ]
-    waiting = [Cost(f"{ERRANDS[kind].name}, begun", n, "in the store's to-do list") for kind, n in left.items()]
-    costs = tuple(cost for cost in (*estimates, *waiting) if cost.n_requests)
-    return Plan(name, costs, client.pace.limit, client.pace.remaining)
+    jobs = [job for reply in replies if reply.status == 200 for job in reply.body["jobs"]]
+    return sum(job["conclusion"] not in {None, "success", "skipped"} for job in jobs) / max(1, len(ended))
 
 
-def _count(client: Client, repo: str, search: Mapping[str, object]) -> int:
-    reply = client.get(f"/repos/{repo}/actions/runs", parameters={**search, "per_page": 1})
-    return int(reply.body["total_count"]) if reply.status == 200 else 0
-
-
-def _reports(client: Client, repo: str, share: float) -> int:
+def _reports(client: Client, repo: str, since: str, n_runs: int) -> int:
+    """Return how many artifacts of so many runs may hold a report, as the newest hundred tell."""
     reply = client.get(f"/repos/{repo}/actions/artifacts", parameters={"per_page": 100})
-    newest = reply.body["artifacts"] if reply.status == 200 else []
-    n_reports = sum(map(may_hold_report, newest))
-    return round(n_reports / len(newest) * reply.body["total_count"] * share) if newest else 0
+    artifacts = reply.body["artifacts"] if reply.status == 200 else []
+    newest = [one for one in artifacts if one["created_at"] >= since and one.get("workflow_run")]
+    n_of_runs = len({one["workflow_run"]["id"] for one in newest})
+    return round(sum(map(may_hold_report, newest)) / n_of_runs * n_runs) if n_of_runs else 0
 
 
 def _held_runs(store: Store, repo: str, *, since: str) -> set[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,10 @@ REPORT_NAMES = re.compile(
 REPORT_FILES = re.compile(r"\.(?:xml|json|sarif|lcov|info|csv|md|txt)$", re.I)
 """Files that are kept of them, as text."""
 
-_TOO_LARGE = Reply("", 413, None, f"larger than {HELD_BYTES} bytes")
+MAX_BARREN = 3
+"""Artifacts of one name that are downloaded in vain before the rest of that name is left alone."""
+
+_TOO_LARGE = Reply("", 413, None, f"its reports are larger than {HELD_BYTES} bytes")
 
 
 def may_hold_report(artifact: Mapping[str, Any]) -> bool:
@@ -39,7 +42,12 @@ def may_hold_report(artifact: Mapping[str, Any]) -> bool:
 
 
 def attempt_of(store: Store, place: Place, want: Want) -> int | None:
-    """Return the attempt that made the artifact: the last that had started by then."""
+    """Return the attempt that made the artifact, the last that had started by then; None where it holds no report.
+
+    That is told by others of its name: after MAX_BARREN of them without one no more are looked into.
+    """
+    if place.n_barren[want.body["name"]] >= MAX_BARREN:
+        return None
     run_id = want.key.partition("/")[0]
     made_at = want.at
     attempt = 0
@@ -57,16 +65,24 @@ def fetch_report(place: Place, want: Want, attempt: int) -> Batch:
     reply, body = place.client.download(f"{place.path}/actions/artifacts/{artifact}/zip", place.folder)
     met = [(want.kind, want.key)]
     if reply.status != 200:
+        place.check_visible()
         return Batch(place.repo, SOURCE, [gone(want, reply, "artifact")], met=met)
     if isinstance(body, Path):
         body.unlink()
         return Batch(place.repo, SOURCE, [gone(want, _TOO_LARGE, "artifact")], met=met)
     payloads: list[Payload] = []
-    for name, text in _report_files(str(want.body["name"]), body):
-        if len(text) > HELD_BYTES:
-            payloads.append(gone(want, _TOO_LARGE, name))
-        else:
+    n_bytes = 0
+    try:
+        for name, text in _report_files(str(want.body["name"]), body):
+            n_bytes += len(text)
+            if n_bytes > HELD_BYTES:
+                payloads.append(gone(want, _TOO_LARGE, name))
+                break
             payloads += _to_report(place.repo, RunRef(int(run_id), attempt), artifact, name, text)
+    except ZIP_ERRORS as error:
+        payloads.append(gone(want, Reply("", 200, None, f"not a whole zip ({error})"), "artifact"))
+    if not payloads:
+        place.n_barren[want.body["name"]] += 1
     return Batch(place.repo, SOURCE, payloads, met=met)
 
 
@@ -79,14 +95,16 @@ def _to_report(repo: str, ref: RunRef, artifact: str, name: str, text: bytes) ->
     return [Payload("report", f"{ref.run_id}/{ref.attempt}/{artifact}/{name}", text.decode("utf-8", "replace"))]
 
 
-def _report_files(name: str, body: bytes) -> list[tuple[str, bytes]]:
-    """Return the text files of an artifact: of a zip, or the one file that was uploaded without one."""
+def _report_files(name: str, body: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the text files of an artifact: of a zip, or the one file that was uploaded without one.
+
+    Sizes in a zip can lie; of a file that is larger than HELD_BYTES just enough is unpacked to see it.
+    """
     if not body.startswith(b"PK\x03\x04"):
-        return [(name, body)] if REPORT_FILES.search(name) or is_junit(body) else []
-    try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            entries = [entry for entry in archive.infolist() if REPORT_FILES.search(entry.filename)]
-            # Sizes in a zip can lie; of a file that is larger than HELD_BYTES just enough is unpacked to see it.
-            return [(entry.filename, archive.open(entry).read(HELD_BYTES + 1)) for entry in entries[:100]]
-    except ZIP_ERRORS:
-        return []
+        if REPORT_FILES.search(name) or is_junit(body):
+            yield name, body
+        return
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        for entry in archive.infolist():
+            if REPORT_FILES.search(entry.filename):
+                yield entry.filename, archive.open(entry).read(HELD_BYTES + 1)

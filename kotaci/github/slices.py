@@ -32,9 +32,14 @@ class Slice:
     @property
     def created(self) -> str:
         """The search word `created`; whole days as dates, so that the address stays the same from day to day."""
-        if self.first.time() == time.min and (self.last + _SECOND).time() == time.min:
+        if self.is_of_days:
             return f"{self.first:%Y-%m-%d}..{self.last:%Y-%m-%d}"
         return f"{self.first:%Y-%m-%dT%H:%M:%SZ}..{self.last:%Y-%m-%dT%H:%M:%SZ}"
+
+    @property
+    def is_of_days(self) -> bool:
+        """Tell whether it begins and ends where days do."""
+        return self.first.time() == time.min and (self.last + _SECOND).time() == time.min
 
     @classmethod
     def of_days(cls, first: date, last: date) -> Slice:

@@ -10,18 +10,28 @@ from kotaci.model import BadInput
 
 VARIABLES = ("GITHUB_TOKEN", "GH_TOKEN")
 ENTERPRISE_VARIABLES = ("GH_ENTERPRISE_TOKEN", "GITHUB_ENTERPRISE_TOKEN")
-"""As gh reads them: on another host than github.com these come first."""
+"""As gh reads them, for an Enterprise server."""
 
 
-def find_token(environment: Mapping[str, str], *, host: str) -> str:
-    """Return the token for that host from the environment, else from `gh auth token`. Raises BadInput for none."""
-    names = VARIABLES if host == "github.com" else (*ENTERPRISE_VARIABLES, *VARIABLES)
+def find_token(environment: Mapping[str, str], *, host: str, is_named: bool = False) -> str:
+    """Return the token for that host from the environment, else from `gh auth token`. Raises BadInput for none.
+
+    A token of github.com goes to another host only where a person or GITHUB_API_URL names that host's API: one
+    pasted address must not give it away.
+    """
+    names: tuple[str, ...] = ENTERPRISE_VARIABLES
+    if host == "github.com" or host.endswith(".ghe.com"):
+        names = VARIABLES
+    elif is_named:
+        names = (*ENTERPRISE_VARIABLES, *VARIABLES)
     told = next(((name, environment[name].strip()) for name in names if environment.get(name, "").strip()), None)
     if told is None:
         told = ("gh auth token", _of_gh(host))
     source, token = told
     if not token:
-        raise BadInput(host, "cannot be asked without a token", "set GITHUB_TOKEN, or log in once with: gh auth login")
+        where = "" if names[0] == VARIABLES[0] else f" --hostname {host}"
+        hint = f"set {names[0]}, or log in once with: gh auth login{where}"
+        raise BadInput(host, "cannot be asked without a token", hint)
     if not token.isascii() or any(character.isspace() for character in token):
         raise BadInput(source, "holds no token: there are spaces or letters in it that none has", "set it again")
     return token

@@ -54,6 +54,8 @@ def opening(history: History) -> Block:
     """Return the line above the title and the footer: repository, scope, window, as of."""
     is_sample = bool((history["runs"]["source"] == SAMPLE).any())
     scope = "the bundled sample" if is_sample else "all branches and events"
+    if history.wanted.get("run"):
+        scope = f"incomplete: {words.plural(history.wanted['run'], 'listed run')} not fetched yet"
     return page(repo=history.repo, scope=scope, window=window_words(history), as_of=history.as_of, version=__version__)
 
 
@@ -80,7 +82,13 @@ DEFAULT_CONFIG = Config()
 def data_behind(history: History, *, options: Any, settings: Config = DEFAULT_CONFIG, is_open: bool = False) -> Block:
     """Return what the report rests on: counts, what is missing, thresholds, the configuration, dates in the window."""
     jobs, runs = history["jobs"], history["runs"]
-    coverage = assess_coverage(runs, jobs, branch_is_told=history.branch_is_told, default_branch=history.default_branch)
+    coverage = assess_coverage(
+        runs,
+        jobs,
+        branch_is_told=history.branch_is_told,
+        default_branch=history.default_branch,
+        n_wanted_runs=history.wanted.get("run", 0),
+    )
     bad_logs = jobs.loc[jobs["outcome"].isin(BAD_OUTCOMES), "log_state"]
     blocks = [
         note(

@@ -34,7 +34,11 @@ def open_store(path: Path, *, create: bool = False) -> Store:
         if path.exists() and not path.is_dir():
             raise BadInput(path, "is a file, not a store", "give a folder with --store")
         if not create:
-            raise BadInput(path, "holds no store", "fill one with `kotaci import`, or try `kotaci report --sample`")
+            raise BadInput(
+                path,
+                "holds no store",
+                "fill one with `kotaci fetch` or `kotaci import`, or try `kotaci report --sample`",
+            )
         if path.is_dir() and any(not file.name.startswith(_OURS) for file in path.iterdir()):
             raise BadInput(path, "is a folder with other things in it", "name an empty or new folder with --store")
         try:

@@ -10,7 +10,7 @@ from typing import Any
 
 import zstandard
 
-from kotaci.model import BadInput
+from kotaci.model import BadInput, Repo
 from kotaci.store.bodies import unpacked
 from kotaci.store.files import Files, log_file
 from kotaci.store.records import LogState
@@ -47,9 +47,10 @@ class Reading(Files):
         tables = ("answers", "wants", "logs", "payloads")
         return {repo.lower(): repo for table in tables for repo in self._names_in(table)}
 
-    def repo_of_id(self, github_id: int) -> str | None:
-        """Return the repository whose own payload has that id of GitHub, also where its name is another by now."""
-        told = ((repo, self.payload(repo, "repo", "repo") or {}) for repo in self.repos())
+    def repo_of_id(self, github_id: int, *, host: str = "github.com") -> str | None:
+        """Return the repository of that host whose own payload has that id, also where its name is another by now."""
+        names = (repo for repo in self.repos() if Repo.parse(repo).host == host)
+        told = ((repo, self.payload(repo, "repo", "repo") or {}) for repo in names)
         return next((repo for repo, body in told if body.get("id") == int(github_id)), None)
 
     def former_names(self, repo: str) -> list[str]:

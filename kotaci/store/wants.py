@@ -78,10 +78,9 @@ class Wants(Reading):
 
     def n_wants(self, repo: str, *, since: datetime | None = None) -> dict[str, int]:
         """Return how long the to-do list is, by kind; where a moment is given, without what is older."""
-        oldest = _UNDATED if since is None else place_of(since)
         rows = self._rows(
-            "SELECT kind, count(*) FROM wants WHERE repo = ? AND (place <= ? OR place = ?) GROUP BY kind ORDER BY kind",
-            (repo, oldest, _UNDATED),
+            "SELECT kind, count(*) FROM wants WHERE repo = ? AND place <= ? GROUP BY kind ORDER BY kind",
+            (repo, _UNDATED if since is None else place_of(since)),
         )
         return dict(rows)
 

@@ -42,6 +42,7 @@ DOWNLOADS = [
     f"{REPO}/actions/artifacts/{{artifact_id}}/{{archive_format}}",
 ]
 BLOBS = ["/job-logs/{job_id}.txt", "/run-logs/{run_id}/{attempt_number}.zip", "/artifacts/{artifact_id}"]
+ZIPS = [f"{ATTEMPT}/logs", BLOBS[1]]
 API = [*LISTS, *THINGS, *DOWNLOADS]
 
 PASSING: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -64,8 +65,8 @@ PASSING: dict[str, tuple[dict[str, Any], list[str]]] = {
 """Faults that pass: one fetch brings everything."""
 
 ENDING: dict[str, tuple[dict[str, Any], ExitCode | None, list[str]]] = {
-    "502 for ever": ({"kind": "502", "times": 10**6}, ExitCode.INCOMPLETE, [*API, *BLOBS]),
-    "dropped for ever": ({"kind": "drop", "times": 10**6}, ExitCode.INCOMPLETE, [*API, *BLOBS]),
+    "502 for ever": ({"kind": "502", "times": 10**6}, ExitCode.INCOMPLETE, sorted({*API, *BLOBS} - {*ZIPS})),
+    "dropped for ever": ({"kind": "drop", "times": 10**6}, ExitCode.INCOMPLETE, sorted({*API, *BLOBS} - {*ZIPS})),
     "hourly limit": ({"kind": "primary", "seconds": 600}, ExitCode.INCOMPLETE, API),
     "a proxy's page": ({"kind": "html", "times": 10**6}, ExitCode.BAD_INPUT, [*LISTS, *THINGS]),
     "token withdrawn": ({"kind": "401", "times": 10**6}, ExitCode.REFUSED, API),
@@ -146,6 +147,17 @@ def _ending(server: Any, store: Store) -> tuple[ExitCode, str]:
     except KotaciError as error:
         return error.exit_code, str(error)
     return ExitCode.DONE if done.is_complete else ExitCode.INCOMPLETE, f"{done.notes} {done.stopped}"
+
+
+@pytest.mark.parametrize("kind", ["502", "drop"])
+@pytest.mark.parametrize("endpoint", ZIPS, ids=lambda endpoint: endpoint.removeprefix(REPO))
+def test_a_zip_that_can_never_be_had_does_not_hide_the_logs(
+    kind: str, endpoint: str, store: Store, whole: dict[str, Any]
+) -> None:
+    with serving() as server:
+        server.faults.append(Fault(kind, endpoint=endpoint, times=10**6, host="blob" if endpoint in BLOBS else "api"))
+        assert fetch_from(server, store).is_complete
+        assert held(store, api_url=server.api_url) == whole
 
 
 @pytest.mark.parametrize("kind", ["missing", "gone"])

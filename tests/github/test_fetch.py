@@ -59,7 +59,7 @@ def endpoints(server: Any) -> Counter[str]:
 
 def paths(server: Any, pattern: str) -> list[str]:
     """Return the asked paths of the API that the pattern fits, below the repository's."""
-    base = f"/repos/{server.state.full_name}"
+    base = f"/repositories/{server.state.repo['id']}"
     return [one.path.removeprefix(base) for one in server.asked if re.fullmatch(base + pattern, one.path)]
 
 

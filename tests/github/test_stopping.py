@@ -91,7 +91,7 @@ def test_fifty_kills_at_random_moments(server: Any, tmp_path: Path) -> None:
         n_killed += process.is_alive()
         process.kill()
         process.join()
-        asked = {re.sub("^/repos/[^/]+/[^/]+", "", one.path) for one in list(server.asked)}
+        asked = {re.sub("^/repositories/[^/]+", "", one.path) for one in list(server.asked)}
         assert asked & known == set()
         if (folder / "index.sqlite").is_file():
             with open_store(folder) as store:

@@ -20,6 +20,18 @@ def test_another_host_has_its_own() -> None:
     told = {"GITHUB_TOKEN": "one", "GH_ENTERPRISE_TOKEN": "three"}
     assert find_token(told, host="ghe.example") == "three"
     assert find_token(told, host="github.com") == "one"
+    assert find_token(told, host="octo.ghe.com") == "one"
+
+
+def test_a_token_of_github_com_does_not_go_to_a_host_that_only_an_address_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GH_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("GH_TOKEN", "")
+    monkeypatch.setenv("GITHUB_TOKEN", "")
+    with pytest.raises(BadInput, match="set GH_ENTERPRISE_TOKEN, or log in once with: gh auth login --hostname"):
+        find_token({"GITHUB_TOKEN": "one"}, host="gitlab.example")
+    assert find_token({"GITHUB_TOKEN": "one"}, host="ghe.example", is_named=True) == "one"
 
 
 @pytest.mark.skipif(shutil.which("gh") is None, reason="no gh")
