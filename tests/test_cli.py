@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -277,3 +278,15 @@ def test_what_is_no_log_in_a_folder_is_skipped_and_said(run: Run, run_log: Path,
     code, out, err = run("import", folder)
     assert (code, "Stored" in out) == (0, True)
     assert ".DS_Store: is a binary file" in err
+
+
+def test_what_is_logged_says_all_that_was_told(run_log: Path, tmp_path: Path) -> None:
+    words = ["import", str(run_log), "--store", str(tmp_path / "store"), "--run", "5"]
+    told = [
+        subprocess.run(
+            [sys.executable, "-m", "kotaci", flag, *words], capture_output=True, text=True, check=True
+        ).stderr
+        for flag in ("--verbose", "--log-json")
+    ]
+    assert re.search(r"stored, batches 1, changed \d+, months \['2026-03'\]", told[0])
+    assert "stored" in [json.loads(line)["message"] for line in told[1].splitlines()]

@@ -64,7 +64,8 @@ class _AsText(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         told = (f"{name} {value}" for name, value in vars(record).items() if name not in _OWN)
-        return ", ".join([f"{self.formatTime(record)} {record.getMessage()}", *told])
+        line = ", ".join([f"{self.formatTime(record)} {record.getMessage()}", *told])
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
 
 
 _OWN = {*vars(logging.makeLogRecord({})), "message", "asctime"}

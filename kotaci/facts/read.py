@@ -72,7 +72,8 @@ def read_history(
 def _chosen(repo: str, known: list[str], store: Store) -> str:
     if repo:
         wanted = str(Repo.parse(repo))
-        found = next((name for name in known if name.lower() == wanted.lower()), None)
+        names = ((name, {name.lower(), *map(str.lower, store.former_names(name))}) for name in known)
+        found = next((name for name, spellings in names if wanted.lower() in spellings), None)
         if found is None:
             raise BadInput(
                 repo, f"is not in the store {store.path}", f"choose one of: {', '.join(known) or 'none yet'}"

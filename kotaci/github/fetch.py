@@ -109,7 +109,7 @@ def _open_repository(store: Store, client: Client, repo: Repo) -> tuple[str, Rep
     name = str(Repo.parse(reply.body["html_url"]))
     github_id = int(reply.body["id"])
     known = store.payload(name, "repo", "repo")
-    if known is not None and known["id"] != github_id:
+    if known is not None and known.get("id", github_id) != github_id:
         problem = "is another repository than the one that the store holds under that name"
         raise BadInput(name, problem, "name another folder with --store")
     held = store.repo_of_id(github_id, host=Repo.parse(name).host)

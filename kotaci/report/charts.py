@@ -159,7 +159,7 @@ def plot_outcomes(
             )  # fmt: skip
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.margins(y=0.12)
-        _dress(axes, theme, title=title, y="runs")
+        _dress(axes, theme, title=title, y="attempts")
         _periods_below(axes, list(places), list(counts.index), period)
         _legend(axes, theme)
         _draw_marks([axes], shown_marks, theme, to_place=lambda at: _place_among(at, list(counts.index), period))

@@ -242,6 +242,8 @@ def test_a_renamed_repository_goes_on_under_its_new_name(store: Store) -> None:
         assert (done.repo, store.repos()) == ("example/renamed", ["example/renamed"])
         assert not paths(server, "/actions/runs/[0-9]+/attempts/[0-9]+/logs")
         assert {key for key in held(store) if key.startswith("log")} == {key for key in before if key.startswith("log")}
+    build_facts(store)
+    assert read_history(store, repo="example/generated").repo == "example/renamed"
 
 
 def test_only_red_logs_or_none(store: Store) -> None:
