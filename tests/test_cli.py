@@ -114,7 +114,7 @@ def notebook(parameters: str, cell: str) -> str:
         (["report", "-p", "github_token=abc"], "github_token"),
         (["report", "-p", "since"], "since: is not a parameter; write it as name=value"),
         (["report", "--fail-on", "urgent"], "urgent: is not a severity; use low, medium or high"),
-        (["report", "--jobs", "0"], "see kotaci --help"),
+        (["report", "--jobs", "0"], "see kotaci report --help"),
         (["import"], "was given nothing to read"),
         (["import", "nowhere.zip"], "nowhere.zip: does not exist"),
         (["import", "--git", "."], "is not"),

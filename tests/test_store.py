@@ -437,7 +437,7 @@ def test_the_last_attempt_of_every_run_is_known(store: Store) -> None:
 
 
 def test_without_a_store_there_is_none_unless_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="holds no store; fill one with `kotaci import`"):
+    with pytest.raises(BadInput, match="holds no store; fill one with `kotaci fetch`"):
         open_store(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
 
