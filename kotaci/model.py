@@ -293,6 +293,11 @@ class Finding:
         )
 
 
+def plural(n: int, one: str, many: str = "") -> str:
+    """Return `1 run`, `3 runs`, `12,000 runs`; `many` where an s at the end would be wrong."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 def short_workflow(workflow: str) -> str:
     """Return the workflow without the folder that all share."""
     return workflow.removeprefix(".github/workflows/")

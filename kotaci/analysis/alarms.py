@@ -16,6 +16,7 @@ from kotaci.model import (
     Price,
     Severity,
     job_url,
+    plural,
     run_url,
     short_workflow,
 )
@@ -90,8 +91,8 @@ def find_red_now(
                 id=f"red-now:{stretch['workflow']}",
                 kind="red-now",
                 subject=short_workflow(stretch["workflow"]),
-                claim=f"has been red on {default_branch} since {stretch['red_at']:%d %b %Y} ({days:.0f} days, "
-                f"{len(bad)} failed runs and none that passed)"
+                claim=f"has been red on {default_branch} since {stretch['red_at']:%d %b %Y} "
+                f"({plural(round(days), 'day')}, {plural(len(bad), 'failed run')} and none that passed)"
                 + ("; its failure rate rose over the window" if trend == "worse" else ""),
                 verdict="red now",
                 certainty=Certainty.PROVED,

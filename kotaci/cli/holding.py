@@ -12,8 +12,7 @@ import click
 from rich.table import Table as TextTable
 
 from kotaci.cli.terminal import err, out, store_option
-from kotaci.model import BAD_OUTCOMES, BadInput, Outcome, Repo, Window
-from kotaci.report.words import plural
+from kotaci.model import BAD_OUTCOMES, BadInput, Outcome, Repo, Window, plural
 
 
 @click.group("store", invoke_without_command=True)

@@ -10,8 +10,7 @@ import click
 
 from kotaci.cli.holding import say_held
 from kotaci.cli.terminal import err, out, progress, store_option
-from kotaci.model import BadInput, Repo, RunRef
-from kotaci.report.words import plural
+from kotaci.model import BadInput, Repo, RunRef, plural
 
 
 @click.command("import")

@@ -12,9 +12,8 @@ from rich.table import Table as TextTable
 
 from kotaci.cli.configuring import config_option
 from kotaci.cli.terminal import complain, out, progress, store_option
-from kotaci.model import BadInput, ExitCode, Severity, Window
+from kotaci.model import BadInput, ExitCode, Severity, Window, plural
 from kotaci.places import ENVIRONMENT, default_repo, notebooks_folder
-from kotaci.report.words import plural
 
 
 @click.command("report")

@@ -10,7 +10,7 @@ from kotaci.analysis.health import GREEN_COLUMNS, Health, rate_jobs
 from kotaci.analysis.statistics import FEWEST_FOR_INTERVAL, wilson
 from kotaci.config import Landmark, Owners
 from kotaci.facts import History
-from kotaci.model import BAD_OUTCOMES, Severity, job_url, short_workflow
+from kotaci.model import BAD_OUTCOMES, Severity, job_url, plural, short_workflow
 from kotaci.pages.opening import no_runs, to_marks
 from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
@@ -41,7 +41,7 @@ def health_answer(history: History, health: Health) -> Block:
         text = sentence(
             "{text} {more} below{example}.",
             text=text,
-            more=words.plural(len(rest), "more finding"),
+            more=plural(len(rest), "more finding"),
             example=sentence(", next {subject}: {verdict}", subject=code(rest[0].subject), verdict=rest[0].verdict),
         )
     return answer(text, tone="bad" if first.severity >= Severity.HIGH else "warn")
@@ -67,7 +67,7 @@ def health_tiles(health: Health) -> Block:
             Tile(
                 words.duration(green.median()) if len(green) else "–",
                 f"median time to green, n = {len(green)}",
-                f"{words.plural(still_red, 'workflow')} red now" if still_red else "none red now",
+                f"{plural(still_red, 'workflow')} red now" if still_red else "none red now",
                 "bad" if still_red else "good",
             ),
             Tile(

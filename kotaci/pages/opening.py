@@ -13,7 +13,7 @@ from kotaci import __version__
 from kotaci.analysis.coverage import assess_coverage
 from kotaci.config import PLACE, Config, Landmark, config_in_force
 from kotaci.facts import History, build_facts, read_history
-from kotaci.model import BAD_OUTCOMES
+from kotaci.model import BAD_OUTCOMES, plural
 from kotaci.places import ENVIRONMENT, default_repo, default_store
 from kotaci.report import words
 from kotaci.report.blocks import Block, answer, details, note, page
@@ -55,7 +55,7 @@ def opening(history: History) -> Block:
     is_sample = bool((history["runs"]["source"] == SAMPLE).any())
     scope = "the bundled sample" if is_sample else "all branches and events"
     if history.wanted.get("run"):
-        scope = f"incomplete: {words.plural(history.wanted['run'], 'listed run')} not fetched yet"
+        scope = f"incomplete: {plural(history.wanted['run'], 'listed run')} not fetched yet"
     return page(repo=history.repo, scope=scope, window=window_words(history), as_of=history.as_of, version=__version__)
 
 
@@ -67,7 +67,7 @@ def window_words(history: History) -> str:
         return "no runs in this window"
     since = history.window.since or runs["started_at"].min()
     days = (last - since).total_seconds() / 86400
-    return f"{words.plural(round(days), 'day')} to {words.time(last)}"
+    return f"{plural(round(days), 'day')} to {words.time(last)}"
 
 
 def no_runs(history: History) -> Block:
@@ -95,9 +95,9 @@ def data_behind(history: History, *, options: Any, settings: Config = DEFAULT_CO
             sentence(
                 "{runs} in {attempts}, {jobs}: {failed} failed, {cancelled} cancelled. Logs: {held} of {bad} failed "
                 "jobs, {all_held} of {all} jobs in all.",
-                runs=words.plural(coverage.n_runs, "run"),
-                attempts=words.plural(coverage.n_attempts, "attempt"),
-                jobs=words.plural(coverage.n_jobs, "job"),
+                runs=plural(coverage.n_runs, "run"),
+                attempts=plural(coverage.n_attempts, "attempt"),
+                jobs=plural(coverage.n_jobs, "job"),
                 failed=coverage.n_failed_jobs,
                 cancelled=coverage.n_cancelled_jobs,
                 held=int((bad_logs == "present").sum()),
@@ -123,8 +123,8 @@ def data_behind(history: History, *, options: Any, settings: Config = DEFAULT_CO
         *_landmarks(history, settings.dates),
     ]
     n_missing = len(coverage.missing)
-    summary = f"{words.plural(coverage.n_runs, 'run')}, {words.plural(coverage.n_jobs, 'job')}; " + (
-        f"{words.plural(n_missing, 'thing')} missing" if n_missing else "nothing is missing"
+    summary = f"{plural(coverage.n_runs, 'run')}, {plural(coverage.n_jobs, 'job')}; " + (
+        f"{plural(n_missing, 'thing')} missing" if n_missing else "nothing is missing"
     )
     return details(summary, blocks, is_open=is_open)
 

@@ -8,7 +8,7 @@ from kotaci.analysis.failures import CONSEQUENCE, GONE, OVER, QUIET, REMEDIES, G
 from kotaci.analysis.statistics import wilson
 from kotaci.config import Owners
 from kotaci.facts import History
-from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, job_url
+from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, job_url, plural
 from kotaci.pages.opening import no_runs
 from kotaci.report import words
 from kotaci.report.blocks import (
@@ -53,7 +53,7 @@ def triage_answer(history: History, triage: Triage) -> Block:
         return no_runs(history)
     if not triage.groups:
         return answer(
-            sentence("**Nothing is red.** No job failed in {n}.", n=words.plural(triage.n_runs, "run")), tone="good"
+            sentence("**Nothing is red.** No job failed in {n}.", n=plural(triage.n_runs, "run")), tone="good"
         )
     counts = {verdict: sum(group.verdict == verdict for group in triage.groups) for verdict in _TONES}
     first = triage.groups[0]
@@ -101,11 +101,11 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
                 words.percent(x / n) if n else "–",
                 sentence("of {n} runs failed [{low:.0f}, {high:.0f}]", n=n, low=100 * low, high=100 * high),
             ),
-            Tile(triage.n_failed_jobs, "failed jobs", f"in {words.plural(len(triage.groups), 'group')}"),
+            Tile(triage.n_failed_jobs, "failed jobs", f"in {plural(len(triage.groups), 'group')}"),
             Tile(again, "runs passed when run again", f"{minutes:,.0f} minutes went into failed jobs"),
             Tile(
                 len(masked),
-                "groups of jobs that may fail",
+                "groups of jobs that may fail" if len(masked) != 1 else "group of jobs that may fail",
                 "unseen where the run is green" if masked else "",
                 "warn" if masked else "calm",
             ),
@@ -125,7 +125,7 @@ def group_cards(triage: Triage, *, verdicts: tuple[str, ...], owners: Owners = N
     if len(shown) <= limit:
         return first
     rest = [_to_card(group, owners) for group in shown[limit:]]
-    return stack(first, details(f"and {words.plural(len(rest), 'more group')}", [cards(rest)]))
+    return stack(first, details(f"and {plural(len(rest), 'more group')}", [cards(rest)]))
 
 
 def _to_card(group: Group, owners: Owners) -> Card:
@@ -138,7 +138,7 @@ def _to_card(group: Group, owners: Owners) -> Card:
             sentence("owner {owner}", owner=owner) if owner else None,
             sentence("step {step}", step=code(group.step)) if group.step else None,
             exit_code,
-            f"{words.plural(group.n_runs, 'run')} on {words.plural(group.n_branches, 'branch', 'branches')}",
+            f"{plural(group.n_runs, 'run')} on {plural(group.n_branches, 'branch', 'branches')}",
             " to ".join(dict.fromkeys((words.day(group.first_at), words.day(group.last_at)))),
             join([link(one.text, one.url) for one in group.evidence], sep=", "),
         ]

@@ -17,7 +17,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from kotaci.model import Finding, Price, Repo, Severity, Window
+from kotaci.model import Finding, Price, Repo, Severity, Window, plural
 from kotaci.report import markdown as md
 from kotaci.report import words
 from kotaci.report.inline import SYMBOLS, Inline, badge, bold, code, join, link, sentence
@@ -362,7 +362,7 @@ def cards(shown: Sequence[Card]) -> Block:
 
 def _card_html(card: Card) -> str:
     lines = [
-        ("gap", "", f"⋯ {words.plural(line.n_lines, 'line')}")
+        ("gap", "", f"⋯ {plural(line.n_lines, 'line')}")
         if isinstance(line, Gap)
         else ("hit" if line.is_hit else "", line.number, _log_line(line.text))
         for line in card.excerpt
@@ -385,7 +385,7 @@ def _card_markdown(card: Card) -> str:
     numbers = [line.number for line in card.excerpt if isinstance(line, ExcerptLine)]
     width = len(str(max(numbers, default=0)))
     lines = [
-        f"{'':{width}}   ⋯ {words.plural(line.n_lines, 'line')}"
+        f"{'':{width}}   ⋯ {plural(line.n_lines, 'line')}"
         if isinstance(line, Gap)
         else f"{line.number:{width}} {'>' if line.is_hit else ' '} {_log_line(line.text)}"
         for line in card.excerpt

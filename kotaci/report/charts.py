@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from kotaci.model import BAD_OUTCOMES, Outcome
+from kotaci.model import BAD_OUTCOMES, Outcome, plural
 from kotaci.report import words
 from kotaci.report.blocks import Block, note
 from kotaci.report.inline import Inline
@@ -271,7 +271,7 @@ def plot_heat(
     return picture(
         draw,
         size=size,
-        alt=f"{title} Grid: {n_failed:,} of {n:,} runs failed, by job and {period}, {words.plural(len(jobs), 'job')}, "
+        alt=f"{title} Grid: {n_failed:,} of {n:,} runs failed, by job and {period}, {plural(len(jobs), 'job')}, "
         f"{_span(cells)}.{_marks_in_words(shown_marks)}",
     )
 

@@ -18,10 +18,9 @@ import jinja2
 import nh3
 from markupsafe import Markup
 
-from kotaci.model import Finding, Severity
+from kotaci.model import Finding, Severity, plural
 from kotaci.report.blocks import PAGE_MIME, Inline, badge
 from kotaci.report.digest import to_page
-from kotaci.report.words import plural
 
 TEMPLATES = Path(__file__).parent / "template"
 

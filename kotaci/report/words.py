@@ -36,11 +36,6 @@ def one_line(value: Any, *, width: int = 400) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def plural(n: int, one: str, many: str = "") -> str:
-    """Return `1 run`, `3 runs`, `12,000 runs`; `many` where an s at the end would be wrong."""
-    return f"{n:,} {one if n == 1 else many or one + 's'}"
-
-
 def number(value: Any, *, digits: int = 1) -> str:
     """Return `12,345` or `0.4`: no decimals for whole numbers and for 100 and more."""
     if is_missing(value):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kotaci.model import plural
 from kotaci.report import words
 
 
@@ -54,7 +55,7 @@ def test_interval() -> None:
 
 def test_numbers_plurals_and_too_few() -> None:
     assert [words.number(n) for n in (0.4, 12345, 2.0, 123.4, None)] == ["0.4", "12,345", "2", "123", "–"]
-    assert [words.plural(1, "run"), words.plural(1200, "run"), words.plural(2, "leg of it", "legs of it")] == [
+    assert [plural(1, "run"), plural(1200, "run"), plural(2, "leg of it", "legs of it")] == [
         "1 run",
         "1,200 runs",
         "2 legs of it",
