@@ -68,6 +68,10 @@ class Unreachable(Incomplete):
     """No whole answer after MAX_TRIES."""
 
 
+class Undownloadable(Unreachable):
+    """GitHub answers, but not the host of logs and artifacts that it leads to."""
+
+
 @dataclass(frozen=True)
 class Reply:
     """GitHub's answer: JSON where the status is 200, else None; `is_known` where it was a 304 to the held answer."""
@@ -152,7 +156,7 @@ class Client:
             except requests.RequestException as error:
                 problem = f"{type(error).__name__} at the host of logs"
             self._back_off(path, problem, n_try)
-        raise Unreachable(path, f"cannot be downloaded ({problem})", "run it again later; what was fetched is kept")
+        raise Undownloadable(path, f"cannot be downloaded ({problem})", "run it again later; what was fetched is kept")
 
     def _send(self, url: str, headers: dict[str, str]) -> tuple[int, Mapping[str, str], str, Any]:
         problem = ""

@@ -94,6 +94,7 @@ def fetch_tree(place: Place, want: Want, known: _Tree) -> Batch:
 def _fetch_workflow_files(place: Place, tree: str, held: Collection[str]) -> list[Payload]:
     reply = place.client.get(f"{place.path}/git/trees/{tree}")
     if reply.status != 200:
+        place.check_visible()
         return []
     files = {
         f".github/workflows/{one['path']}": one["sha"]
@@ -110,4 +111,7 @@ def _fetch_workflow_files(place: Place, tree: str, held: Collection[str]) -> lis
 def fetch_text(place: Place, blob: str) -> str | None:
     """Return a file's text by git's id of it; None where it is gone."""
     reply = place.client.get(f"{place.path}/git/blobs/{blob}")
-    return base64.b64decode(reply.body["content"]).decode("utf-8", "replace") if reply.status == 200 else None
+    if reply.status != 200:
+        place.check_visible()
+        return None
+    return base64.b64decode(reply.body["content"]).decode("utf-8", "replace")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -17,9 +18,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, get_args
 
-from kotaci.github.client import MAX_CLOCK_S, Client, Forbidden, Refused, Reply, Unreachable
+from kotaci.github.client import MAX_CLOCK_S, Client, Forbidden, Refused, Reply, Undownloadable, Unreachable
 from kotaci.github.errands import ERRANDS
-from kotaci.github.lists import Reading, fetch_repository, read_rest, read_runs
+from kotaci.github.lists import Reading, fetch_repository, read_artifacts, read_runs, read_settings
 from kotaci.github.pace import BudgetSpent, LimitSpent, Stopped
 from kotaci.github.place import Place
 from kotaci.github.slices import FIRST_RUNS
@@ -34,9 +35,9 @@ WHICH_LOGS: tuple[WhichLogs, ...] = get_args(WhichLogs)
 PHASES: tuple[tuple[str, WhichLogs], ...] = (
     ("log", "failed"),
     ("annotations", "none"),
-    ("report", "none"),
     ("commit", "none"),
     ("tree", "none"),
+    ("report", "none"),
     ("zip", "all"),
     ("log", "all"),
 )
@@ -53,6 +54,17 @@ MAX_FAILURES = 20
 
 MAX_FORBIDDEN = 3
 """After so many refusals in a row the token may not read that kind of thing; one alone may be refused for itself."""
+
+
+_DOWNLOADS = {"log", "late log", "zip", "report"}
+"""Kinds that come from the host of logs and artifacts."""
+
+_ODD = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+"""What an answer that nobody expected leads to."""
+
+
+class _Denied(Exception):
+    """A kind of thing that is not to be had; its cause says why, and is told."""
 
 
 @dataclass(frozen=True)
@@ -159,11 +171,14 @@ def fetch(
                 for kind in ("log", "annotations"):
                     if kind in kinds:
                         fetching.fetch_wants(kind, fetching.wants(kind, since=first))
+            fetching.fetch_wants("run", fetching.long_waited(before=first))
             if is_listed:
                 fetching.settle(now, since=first)
-            fetching.fetch_lists(read_rest(reading))
-            store.keep_answers(name, fetching.place.asked)
+            fetching.fetch_lists(read_settings(reading))
             for kind in kinds:
+                if kind == "report":
+                    fetching.fetch_lists(read_artifacts(reading))
+                    store.keep_answers(name, fetching.place.asked)
                 fetching.fetch_wants(kind, fetching.wants(kind, since=first))
         except (BudgetSpent, LimitSpent, Stopped, Unreachable) as stopped:
             fetching.done.stopped = stopped
@@ -215,7 +230,8 @@ class _Fetching:
     done: Fetched = field(init=False)
     _began: float = field(init=False)
     _n_done: int = 0
-    _n_failed: int = 0
+    _n_failed: Counter[type[BaseException]] = field(default_factory=Counter)
+    _has_worked: set[str] = field(default_factory=set)
     _failed: set[tuple[str, str]] = field(default_factory=set)
     _denied: set[str] = field(default_factory=set)
     problems: dict[str, BaseException] = field(default_factory=dict)
@@ -238,8 +254,23 @@ class _Fetching:
             self.write([*known, batch] if n_pages == 1 else [batch])
             self._tell(f"{n_pages} pages of lists", 0)
 
+    def long_waited(self, *, before: date) -> list[Want]:
+        """Return the runs that had not ended when they were fetched, and are older than what is asked for."""
+        store, repo, last = self.store, self.place.repo, None
+        found = list[Want | None]()
+        while wants := store.wants(repo, ["unfinished"], limit=256, after=last):
+            last = wants[-1]
+            found += [store.want(repo, "run", want.key) for want in wants if want.at and want.at.date() < before]
+        return [want for want in found if want is not None]
+
     def settle(self, now: datetime, *, since: date) -> None:
-        """Note until when the history is known, once every run that was listed since that day is held."""
+        """Note until when the history is known, once every run that was listed since that day is held.
+
+        Not where days before that were never listed: silence there would mean nothing.
+        """
+        told = self.store.payload(self.place.repo, "fetched", "state")
+        if told is not None and told["as_of"][:10] < f"{since}":
+            return
         if not self.store.n_wants(self.place.repo, since=_midnight(since)).get("run"):
             n_changed = self.done.n_changed
             body = {"as_of": f"{now.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"}
@@ -275,7 +306,11 @@ class _Fetching:
         with ThreadPoolExecutor(n_threads, thread_name_prefix="kotaci") as pool:
             try:
                 for want in wants:
-                    prepared = errand.prepare(self.store, self.place, want)
+                    try:
+                        prepared = errand.prepare(self.store, self.place, want)
+                    except _ODD as error:
+                        self._leave(want, error)
+                        continue
                     if prepared is None:
                         self.write([Batch(self.place.repo, "api", met=[(want.kind, want.key)])])
                         self._n_done += 1
@@ -287,10 +322,9 @@ class _Fetching:
                 while running:
                     self._take_some(running, n_threads)
                     self._tell(errand.name, n_left + n_before - self._n_done)
-            except Forbidden as problem:
+            except _Denied as problem:
                 self._abandon(running)
-                self._denied.add(kind)
-                self.done.notes.append(problem)
+                self._denied |= _DOWNLOADS if isinstance(problem.__cause__, Undownloadable) else {kind}
             except BaseException as problem:
                 if isinstance(problem, KeyboardInterrupt):
                     self.place.client.clock.stop.set()
@@ -311,13 +345,13 @@ class _Fetching:
             error = future.exception()
             if error is None:
                 batches.append(future.result())
-                self._n_failed = 0
-            elif self._n_failed < _patience(error):
+                self._n_failed.clear()
+                self._has_worked.add(want.kind)
+            elif isinstance(error, (Unreachable, Forbidden, *_ODD)):
                 # Left in the to-do list: one that GitHub cannot answer must not hold up the others.
-                self._n_failed += 1
-                self._failed.add((want.kind, want.key))
-                logger.warning("left for later", extra={"problem": str(error)}, exc_info=error)
-                self.problems[want.kind] = error
+                self._leave(want, error)
+                if (ends := self._end_of_patience(want.kind, error)) is not None:
+                    errors.append(ends)
             else:
                 errors.append(error)
         self.write(batches)
@@ -329,12 +363,32 @@ class _Fetching:
         if errors:
             raise errors[0]
 
+    def _leave(self, want: Want, error: BaseException) -> None:
+        self._failed.add((want.kind, want.key))
+        self.problems[want.kind] = error
+        self._n_failed[type(error)] += 1
+        logger.warning("left for later", extra={"problem": str(error)}, exc_info=error)
+
+    def _end_of_patience(self, kind: str, error: BaseException) -> BaseException | None:
+        """Return what ends all of that kind, or the fetch, after so many in a row that ended so."""
+        n_failed = self._n_failed[type(error)]
+        if isinstance(error, Forbidden):
+            # One alone may be refused for itself; where any was read, the token may read that kind.
+            is_enough = n_failed >= MAX_FORBIDDEN and kind not in self._has_worked
+        else:
+            is_enough = n_failed >= MAX_FAILURES
+        if not is_enough or (isinstance(error, Unreachable) and not isinstance(error, Undownloadable)):
+            return error if is_enough else None
+        denied = _Denied()
+        denied.__cause__ = error
+        return denied
+
     def _abandon(self, running: dict[Future[Batch], Want]) -> None:
         """Send nothing more, wait for what is under way, and keep it."""
         for future in running:
             future.cancel()
         wait(running)
-        with contextlib.suppress(KotaciError):
+        with contextlib.suppress(KotaciError, _Denied):
             self._take({future: want for future, want in running.items() if not future.cancelled()})
 
     def _tell(self, what: str, n_left: int) -> None:
@@ -351,15 +405,6 @@ def _left(kind: str, problem: BaseException) -> KotaciError:
     if isinstance(problem, KotaciError):
         told = f"{problem.value}: {problem.problem}"
     return Incomplete(f"some {ERRANDS[kind].name}", f"were left for later ({told})", "run it again")
-
-
-def _patience(error: BaseException) -> int:
-    """Return how many errands in a row may end so before the fetch, or all of that kind, does."""
-    if isinstance(error, Unreachable):
-        return MAX_FAILURES
-    if isinstance(error, Forbidden):
-        return MAX_FORBIDDEN
-    return 0 if isinstance(error, (KotaciError, OSError)) or not isinstance(error, Exception) else MAX_FAILURES
 
 
 def _length(seconds: float) -> str:

@@ -98,7 +98,7 @@ def fetch_zip(place: Place, want: Want, lacking: _Lacking) -> Batch:
     body: bytes | Path = b""
     if not place.has_expired(want.at):
         reply, body = _download_zip(place, f"{place.path}/actions/runs/{run_id}/attempts/{attempt}/logs")
-    if reply.status == 410:
+    if reply.status == 410 and not (reply.url and place.is_recent(want.at)):
         if reply.url:
             place.learn_expiry(want.at, is_expired=True)
         reason = reason_of(reply) if reply.url else _EXPIRED_TOO

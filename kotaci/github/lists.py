@@ -7,7 +7,7 @@ the token is the same. Batches are yielded as pages come, so memory does not gro
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import partial
@@ -80,13 +80,27 @@ def read_runs(reading: Reading) -> Iterator[Batch]:
     yield from _runs(reading)
 
 
-def read_rest(reading: Reading) -> Iterator[Batch]:
-    """Yield artifacts, caches, owners and settings; what one of them lacks does not hold up the others."""
-    for part in (_settings, _caches, _artifacts):
-        try:
-            yield from part(reading)
-        except (Forbidden, Unreachable) as problem:
-            reading.notes.append(problem)
+def read_settings(reading: Reading) -> Iterator[Batch]:
+    """Yield owners, settings and caches."""
+    yield from _noting(reading, _settings)
+    yield from _noting(reading, _caches)
+
+
+def read_artifacts(reading: Reading) -> Iterator[Batch]:
+    """Yield artifacts by their run, and the wants of those that may hold a report."""
+    yield from _noting(reading, _artifacts)
+
+
+def _noting(reading: Reading, part: Callable[[Reading], Iterator[Batch]]) -> Iterator[Batch]:
+    """Yield what that part tells; what it lacks is noted, and does not hold up the others."""
+    try:
+        yield from part(reading)
+    except (Forbidden, Unreachable) as problem:
+        reading.notes.append(problem)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        logger.warning("not understood", extra={"part": part.__name__}, exc_info=error)
+        told = f"answered with what was not understood ({type(error).__name__}, which `kotaci --verbose` explains)"
+        reading.notes.append(Incomplete(part.__name__.strip("_"), told, "run it again later"))
 
 
 def _workflows(reading: Reading) -> Iterator[Batch]:
@@ -249,6 +263,8 @@ def _settings(reading: Reading) -> Iterator[Batch]:
     reply = reading.get(f"{place.path}/contents/.github")
     if reply.is_known:
         return
+    if reply.status != 200:
+        place.check_visible()
     entries = reply.body if isinstance(reply.body, list) else []
     # Of a private repository each entry has an address with a token in it.
     entries = [{name: one[name] for name in ("name", "type", "sha")} for one in entries]
@@ -257,17 +273,19 @@ def _settings(reading: Reading) -> Iterator[Batch]:
     payloads = []
     owners = files.get("CODEOWNERS")
     if owners and store.payload(place.repo, "codeowners", owners) is None:
-        payloads.append(Payload("codeowners", owners, fetch_text(place, owners)))
+        payloads += [Payload("codeowners", owners, text)] if (text := fetch_text(place, owners)) is not None else []
     held = store.payload(place.repo, "config", "config")
     if "kotaci.toml" in files or held is not None:
         sha = files.get("kotaci.toml", "")
-        text = fetch_text(place, sha) if sha else ""
-        payloads.append(Payload("config", "config", {"path": ".github/kotaci.toml", "text": text}))
+        told = fetch_text(place, sha) if sha else ""
+        if told is not None:
+            payloads.append(Payload("config", "config", {"path": ".github/kotaci.toml", "text": told}))
     yield reading.batch(reply, *payloads)
 
 
 def _nothing(place: Place, reply: Reply, what: str) -> Batch:
     """Return the fact that there is no such list: an Enterprise server may be too old to know it."""
+    place.check_visible()
     return Batch(place.repo, "api", [gone(Want("list", what), reply, "list")])
 
 

@@ -141,7 +141,7 @@ class Pace:
             if self._n_pauses > MAX_PAUSES or (seconds > at_most and not self.waits_for_reset):
                 raise LimitSpent(
                     "GitHub's limit against too many requests at a time",
-                    f"holds on (it asks for a pause of {seconds:,.0f} s)",
+                    f"holds on (the next pause would be {seconds:,.0f} s)",
                     "run it again later; what was fetched is kept",
                 )
             self._paused_until = max(self._paused_until, now + seconds)

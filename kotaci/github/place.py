@@ -64,9 +64,13 @@ class Place:
         """Tell whether logs of that time are gone, as far as GitHub has said of N_EXPIRED newer ones in a row."""
         return len(self.expired) >= N_EXPIRED and at is not None and at < min(self.expired)
 
+    def is_recent(self, at: datetime | None) -> bool:
+        """Tell whether logs of that time are usually still kept: one that is gone was deleted, alone perhaps."""
+        return at is not None and at >= self.client.pace.server_now() - KEPT_DAYS
+
     def learn_expiry(self, at: datetime | None, *, is_expired: bool) -> None:
         """Note whether logs of that time have expired; one of before its time was deleted and tells nothing."""
-        if at is not None and at < self.client.pace.server_now() - KEPT_DAYS:
+        if at is not None and not self.is_recent(at):
             self.expired = [*self.expired, at] if is_expired else []
 
 

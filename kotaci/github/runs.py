@@ -44,7 +44,9 @@ def is_whole(run: Mapping[str, Any] | None, *, listed: Mapping[str, Any] | None 
     """
     if run is None or run.get("status") != "completed" or run.get("conclusion") is None:
         return False
-    return listed is None or all(run.get(name) == listed.get(name) for name in ("status", "conclusion", "updated_at"))
+    # A re-run is held as its attempt tells it, which may have another moment of change than the list.
+    names = ("status", "conclusion", "updated_at")[: 3 if run.get("run_attempt") == 1 else 2]
+    return listed is None or all(run.get(name) == listed.get(name) for name in names)
 
 
 def fetch_run(place: Place, want: Want, held: _Run) -> Batch:
@@ -52,7 +54,8 @@ def fetch_run(place: Place, want: Want, held: _Run) -> Batch:
     listed, last = want.body, int(want.body.get("run_attempt") or 1)
     attempts, lost = {last: listed}, list[Payload]()
     # A list shows a re-run with the first attempt's `created_at`; the attempt itself has its own.
-    for number in range(1, last + 1) if last > 1 else ():
+    is_running = listed.get("status") != "completed"
+    for number in range(1, last + (not is_running)) if last > 1 else ():
         if number not in held.attempts:
             reply = place.client.get(f"{place.path}/actions/runs/{want.key}/attempts/{number}")
             if reply.status == 200:

@@ -280,3 +280,84 @@ def test_pygithub_keeps_quiet(store: Store, capfd: pytest.CaptureFixture[str]) -
         fetch_from(server, store, repo="example/generated", logs="none")
     assert logging.getLogger("github").level >= logging.ERROR
     assert capfd.readouterr().err == ""
+
+
+def test_workflow_files_that_are_hidden_meanwhile_are_fetched_later(store: Store, tmp_path: Path) -> None:
+    state = history()
+    with serving(state) as server:
+        state.repo["private"] = True
+
+        def hide() -> None:
+            server.tokens[TOKEN] = Rights(private_visible=False)
+
+        with pytest.raises(Refused):
+            fetch_from(server, store, on_progress=once_it_fetches("workflow files", hide))
+        server.tokens[TOKEN] = Rights()
+        assert fetch_from(server, store).is_complete
+        assert held(store, api_url=server.api_url) == whole(state, tmp_path / "calm")
+
+
+def test_a_host_of_logs_that_cannot_be_reached_does_not_hold_up_commits(store: Store) -> None:
+    state = history(n_runs=60, n_jobs=3, days=20)
+    with serving(state) as server:
+        server.faults.append(Fault("drop", host="blob", times=10**6))
+        done = fetch_from(server, store)
+    assert "were left for later" in str(done.notes)
+    assert store.payload_keys(done.repo, "commit") == {state.latest(run_id)["head_sha"] for run_id in state.runs}
+    assert not done.left.get("commit")
+    assert done.left["log"]
+
+
+def test_a_job_without_a_name_is_left_and_told(store: Store) -> None:
+    state = history(n_reruns=0)
+    run_id = next(run_id for run_id in state.newest_first() if state.latest(run_id)["conclusion"] == "success")
+    state.jobs[run_id, 1] = [{**job, "name": None} for job in state.jobs[run_id, 1]]
+    with serving(state) as server:
+        done = fetch_from(server, store)
+    assert done.left == {"zip": 1}
+    assert "TypeError, which `kotaci --verbose` explains" in str(done.notes[0])
+
+
+def test_a_silence_that_was_not_looked_at_is_none(store: Store) -> None:
+    state = history()
+    with serving(state) as server:
+        fetch_from(server, store, logs="none")
+        server.advance(45 * 86_400)
+        assert fetch_from(server, store, logs="none", since="10d").is_complete
+        build_facts(store)
+        assert read_history(store).as_of == NOW
+        assert fetch_from(server, store, logs="none").is_complete
+    assert read_history(store).as_of == NOW + timedelta(days=45)
+
+
+def test_a_run_that_waited_for_long_is_ended_also_by_a_short_look_back(store: Store) -> None:
+    state = history(n_reruns=0)
+    run_id = state.newest_first()[0]
+    with serving(state) as server:
+        state.rerun(run_id, at=NOW)
+        fetch_from(server, store)
+        state.finish(run_id, at=NOW)
+        server.advance(9 * 86_400)
+        assert fetch_from(server, store, since="2d").is_complete
+    assert store.payload("example/generated", "run", f"{run_id}/2")["status"] == "completed"
+
+
+def test_a_rerun_under_way_costs_nothing_while_nothing_changes(store: Store) -> None:
+    state = history(n_reruns=0)
+    with serving(state) as server:
+        for run_id in state.newest_first()[:5]:
+            state.rerun(run_id, at=NOW)
+        fetch_from(server, store)
+        assert fetch_from(server, store).n_requests == 0
+
+
+def test_one_deleted_log_does_not_make_the_others_of_its_zip_expired(store: Store) -> None:
+    state = history(n_reruns=0, n_jobs=4)
+    run_id = next(run_id for run_id in state.newest_first() if state.latest(run_id)["conclusion"] == "success")
+    first, *others = [job["id"] for job in state.jobs[run_id, 1] if job["conclusion"] == "success"]
+    state.logs[first] = "expired"
+    with serving(state) as server:
+        done = fetch_from(server, store)
+    states = {job_id: row[0] for job_id, row in store.log_rows(done.repo, run_id, 1).items()}
+    assert states[first] == "expired"
+    assert {states[job_id] for job_id in others} == {"present"}
