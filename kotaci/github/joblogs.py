@@ -98,9 +98,9 @@ def fetch_zip(place: Place, want: Want, lacking: _Lacking) -> Batch:
     body: bytes | Path = b""
     if not place.has_expired(want.at):
         reply, body = _download_zip(place, f"{place.path}/actions/runs/{run_id}/attempts/{attempt}/logs")
-    if reply.status == 410 and not (reply.url and place.is_recent(want.at)):
-        if reply.url:
-            place.learn_expiry(want.at, is_expired=True)
+    if reply.status == 410 and reply.url:
+        place.learn_expiry(want.at, is_expired=True)
+    if reply.status == 410 and not (reply.url and place.is_recent(want.at) and _holds_last(place, want, lacking)):
         reason = reason_of(reply) if reply.url else _EXPIRED_TOO
         logs = [Log(run_id, attempt, job_id, want.at, state="expired", reason=reason) for job_id in lacking.names]
         return Batch(place.repo, SOURCE, logs=logs, met=met)
@@ -114,6 +114,13 @@ def fetch_zip(place: Place, want: Want, lacking: _Lacking) -> Batch:
         else:
             logs.append(Log(run_id, attempt, job_id, want.at, body_of))
     return Batch(place.repo, SOURCE, logs=logs, wants=left, met=met)
+
+
+def _holds_last(place: Place, want: Want, lacking: _Lacking) -> bool:
+    """Tell whether the last of the logs is there although GitHub gives no zip: one was deleted, not all expired."""
+    one = Want("log", f"{want.key}/{max(lacking.names)}", want.at)
+    (log,) = fetch_log(place, one, None).logs
+    return log.state != "expired"
 
 
 def _download_zip(place: Place, path: str) -> tuple[Reply, bytes | Path]:
