@@ -125,7 +125,7 @@ def test_a_repository_whose_list_is_first_read_keeps_its_spelling(store: Store) 
 
 
 def test_an_answer_is_kept_by_its_address(store: Store) -> None:
-    dated = replace(RUNS, etag="other", body=[], page_date="Mon, 02 Mar 2026 09:00:00 GMT")
+    dated = replace(RUNS, etag="other", body=[])
     write_all(store, Batch(REPO, "api", answers=[RUNS]))
     assert store.answer(REPO, RUNS.url) == RUNS
     write_all(store, Batch(REPO, "api", answers=[dated]))
@@ -142,7 +142,7 @@ def test_answers_that_were_not_asked_for_again_go(store: Store) -> None:
 
 
 def test_secrets_do_not_come_in_by_this_door(store: Store) -> None:
-    told = Answer(f"/x?a={SECRET}", SECRET, SECRET, {"title": f"oops {SECRET}"}, SECRET)
+    told = Answer(f"/x?a={SECRET}", SECRET, SECRET, {"title": f"oops {SECRET}"})
     write_all(store, Batch(REPO, "api", wants=[Want("run", "1", AT, {"title": SECRET})], answers=[told]))
     found = store.answer(REPO, told.url)
     assert found is not None

@@ -5,7 +5,6 @@ A 404 or 410 is a fact, stored as such.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from kotaci.github.client import HELD_BYTES, Reply, Unreachable
 from kotaci.github.place import SOURCE, Place, gone, reason_of
 from kotaci.logs.setup import job_name
 from kotaci.model import BadInput, Outcome, parse_moment
-from kotaci.store import Batch, Log, Payload, Store, Want
+from kotaci.store import Batch, Log, Payload, Store, Want, plain_name
 
 
 def lacks_log(store: Store, place: Place, want: Want) -> bool | None:
@@ -68,9 +67,9 @@ def jobs_without_log(store: Store, place: Place, want: Want) -> _Lacking | None:
     run_id, attempt = map(int, want.key.split("/"))
     held = store.log_rows(place.repo, run_id, attempt)
     jobs = [body for kind, _, _, body in store.attempt_payloads(place.repo, run_id, attempt) if kind == "job"]
-    plain = Counter(_plain(job["name"]) for job in jobs if int(job["id"]) > 0)
+    plain = Counter(plain_name(job["name"]) for job in jobs if int(job["id"]) > 0)
     names = {
-        int(job["id"]): _plain(job["name"]) if plain[_plain(job["name"])] == 1 else ""
+        int(job["id"]): plain_name(job["name"]) if plain[plain_name(job["name"])] == 1 else ""
         for job in jobs
         if int(job["id"]) > 0
         and Outcome.of(conclusion=job.get("conclusion"), status=job.get("status")) == Outcome.SUCCESS
@@ -141,7 +140,7 @@ def _read_zip(place: Place, want: Want, body: bytes | Path, names: Collection[st
         found: dict[str, bytes | Path] = {}
         n_held = 0
         for place_in_zip, (name, log) in enumerate(read_log_zip(path, place.folder)):
-            shown = _plain(job_name(_head(log)) or name)
+            shown = plain_name(job_name(_head(log)) or name)
             if shown in found:
                 return _dropped(found)
             n_held += len(log) if isinstance(log, bytes) else 0
@@ -172,11 +171,6 @@ def _head(log: bytes | Path) -> str:
         return log[:60_000].decode("utf-8", "replace")
     with log.open("rb") as file:
         return file.read(60_000).decode("utf-8", "replace")
-
-
-def _plain(name: str) -> str:
-    """Return a job's name as it stands in a zip."""
-    return re.sub(r"[/:]", "", name).strip()
 
 
 def lacks_annotations(store: Store, place: Place, want: Want) -> bool | None:

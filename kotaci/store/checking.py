@@ -17,7 +17,7 @@ from kotaci.store.reading import LogKey, Reading
 from kotaci.store.records import Want
 from kotaci.store.wants import put_want
 
-_ERRANDS = (("want", "wants", "kind || ' ' || key"), ("answer", "answers", "url"))
+_ROWS = (("want", "wants", "kind || ' ' || key"), ("answer", "answers", "url"))
 """What a fetcher keeps: a word for it, its table, and what names it there."""
 
 
@@ -63,7 +63,7 @@ class Checking(Reading):
             return problems
         for repo, kind, key, *_ in self._broken_payloads():
             problems.append(f"{INDEX}: {kind} {key} of {repo} is damaged")
-        for kind, table, column in _ERRANDS:
+        for kind, table, column in _ROWS:
             for repo, name in self._broken_errands(table, column):
                 problems.append(f"{INDEX}: {kind} {name} of {repo} is damaged")
         for month, (_, run_id, attempt, job_id), state in self._broken_logs():
@@ -77,7 +77,7 @@ class Checking(Reading):
         run of which something was damaged is unknown, and the run list is read again.
         """
         payloads, logs = list(self._broken_payloads()), [(month, key) for month, key, _ in self._broken_logs()]
-        errands = [(table, column, list(self._broken_errands(table, column))) for _, table, column in _ERRANDS]
+        errands = [(table, column, list(self._broken_errands(table, column))) for _, table, column in _ROWS]
         with explaining(self.path), transaction(self._connect(INDEX)) as index:
             for repo, kind, key, source in payloads:
                 index.execute("DELETE FROM payloads WHERE (repo, kind, key) = (?,?,?)", (repo, kind, key))

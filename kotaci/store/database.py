@@ -37,7 +37,7 @@ _MIGRATIONS: dict[str, tuple[str, ...]] = {
           body BLOB NOT NULL, PRIMARY KEY (repo, kind, key));
         CREATE INDEX wants_by_place ON wants (repo, kind, place, key);
         CREATE TABLE answers (
-          repo TEXT NOT NULL, url TEXT NOT NULL, etag TEXT NOT NULL, link TEXT NOT NULL, page_date TEXT NOT NULL,
+          repo TEXT NOT NULL, url TEXT NOT NULL, etag TEXT NOT NULL, link TEXT NOT NULL,
           digest BLOB NOT NULL, body BLOB NOT NULL, PRIMARY KEY (repo, url));
         CREATE TABLE former_names (
           number INTEGER PRIMARY KEY, repo TEXT NOT NULL, former TEXT NOT NULL, UNIQUE (repo, former));

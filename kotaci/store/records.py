@@ -47,14 +47,13 @@ class Log:
 class Answer:
     """An answer of the API that can be asked for again on condition: `url` is path and query as they were asked.
 
-    `link` and `page_date` are the headers Link and Date, empty where there were none; `body` is JSON.
+    `link` is the header Link, empty where there was none; `body` is JSON.
     """
 
     url: str
     etag: str
     link: str
     body: Any
-    page_date: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,9 @@ class Wants(Reading):
 
     def answer(self, repo: str, url: str) -> Answer | None:
         """Return the answer that was kept for that path and query, or None."""
-        rows = self._rows(
-            "SELECT etag, link, page_date, body FROM answers WHERE (repo, url) = (?,?)", (repo, _clean(url))
-        )
-        for etag, link, page_date, body in rows:
-            return Answer(url, etag, link, self._decoded(repo, "answer", url, body), page_date)
+        rows = self._rows("SELECT etag, link, body FROM answers WHERE (repo, url) = (?,?)", (repo, _clean(url)))
+        for etag, link, body in rows:
+            return Answer(url, etag, link, self._decoded(repo, "answer", url, body))
         return None
 
     def keep_answers(self, repo: str, urls: Collection[str]) -> None:
@@ -102,9 +100,9 @@ def drop_want(index: sqlite3.Connection, repo: str, kind: str, key: str) -> None
 def put_answer(index: sqlite3.Connection, repo: str, answer: Answer) -> None:
     """Keep the answer, in the place of the one for the same path and query."""
     raw, _ = encode(answer.body)
-    texts = tuple(map(_clean, (answer.url, answer.etag, answer.link, answer.page_date)))
+    texts = tuple(map(_clean, (answer.url, answer.etag, answer.link)))
     index.execute(
-        "INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?,?)", (repo, *texts, digest_of(raw), zstandard.compress(raw))
+        "INSERT OR REPLACE INTO answers VALUES (?,?,?,?,?,?)", (repo, *texts, digest_of(raw), zstandard.compress(raw))
     )
 
 
