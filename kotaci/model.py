@@ -204,6 +204,22 @@ class Window:
         return (self.since is None or moment >= self.since) and (self.until is None or moment < self.until)
 
 
+class Verdict(StrEnum):
+    """What a failed or cancelled job is, by proof; decided in this order, and `undecided` where no proof is."""
+
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled by hand"
+    TIMED_OUT = "timed out"
+    CONSEQUENCE = "consequence"
+    MASKED = "masked"
+    FLAKY = "flaky"
+    FLAKY_INSIDE = "flaky inside the run"
+    ALREADY_FAILING = "already failing"
+    INFRASTRUCTURE = "infrastructure"
+    REGRESSION = "regression"
+    UNDECIDED = "undecided"
+
+
 class Severity(IntEnum):
     """How urgent a finding is, apart from how certain it is."""
 

@@ -224,6 +224,22 @@ first_line int first line of the excerpt
 last_line int last line of the excerpt
 excerpt text the lines, without time stamps and colours
 method text how the lines were chosen
+headline text what failed, in one line
+cause text id of the catalogue of causes, or undecided
+cause_confidence float 0..1, how sure the cause is
+signature text stable name of the same failure
+"""
+    ),
+)
+ROSTER_NAMES = Table(
+    "roster_names",
+    "the names of one list of tests, kept once however many jobs ran it",
+    ("repo", "roster_id"),
+    _columns(
+        """
+repo text owner/name
+roster_id text digest of the sorted names
+names text the names, sorted, one a line
 """
     ),
 )

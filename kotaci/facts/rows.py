@@ -302,6 +302,10 @@ def _failure_row(job: _Job, key: tuple[Any, ...]) -> tuple[Any, ...]:
         lines[-1].number if lines else None,
         "\n".join(f"{line.number}\t{line.text}" for line in lines),
         "last lines of the failing step",
+        None,
+        None,
+        None,
+        None,
     )
 
 

@@ -1,0 +1,50 @@
+"""Many patterns at once: which match, what is refused, and that no line takes for ever."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kotaci.logs.patterns import PatternSet, pattern_problem
+
+PATTERNS = (r"error\[E\d{4}\]", r"(?i)no space left", r"^FAILED ", r"café")
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("error[E0308]: mismatched types", [0]),
+        ("No space left: error[E0001]", [0, 1]),
+        ("it FAILED twice", []),
+        ("FAILED twice", [2]),
+        ("café ☕", [3]),
+        ("", []),
+    ],
+)
+def test_tells_which_patterns_match(text: str, places: list[int]) -> None:
+    assert PatternSet(PATTERNS).found_in(text) == places
+
+
+def test_no_patterns_match_nothing() -> None:
+    assert PatternSet(()).found_in("anything") == []
+
+
+@given(st.text(alphabet="abx01 [E]", max_size=40))
+def test_agrees_with_re(text: str) -> None:
+    patterns = (r"a+b", r"\d\d", r"^x", r"[E]$", r"x(?:a|b)*0")
+    expected = [place for place, pattern in enumerate(patterns) if re.search(pattern, text)]
+    assert PatternSet(patterns).found_in(text) == expected
+
+
+@pytest.mark.parametrize("pattern", ["(", r"(?=look)", r"(a)\1", "[z-a]"])
+def test_names_what_is_wrong(pattern: str) -> None:
+    assert pattern_problem(pattern)
+    with pytest.raises(ValueError, match="invalid|missing|bad"):
+        PatternSet([pattern])
+
+
+def test_nested_repetition_ends_on_a_long_line() -> None:
+    assert PatternSet([r"(a|a)*(a*)*$b"]).found_in("a" * 1_000_000) == []
