@@ -42,7 +42,7 @@ def test_agrees_with_re(text: str) -> None:
 @pytest.mark.parametrize("pattern", ["(", r"(?=look)", r"(a)\1", "[z-a]"])
 def test_names_what_is_wrong(pattern: str) -> None:
     assert pattern_problem(pattern)
-    with pytest.raises(ValueError, match="invalid|missing|bad"):
+    with pytest.raises(ValueError, match=r"invalid|missing|bad"):
         PatternSet([pattern])
 
 
