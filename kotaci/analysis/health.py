@@ -19,6 +19,7 @@ from kotaci.analysis.alarms import (
     find_silent,
 )
 from kotaci.analysis.statistics import median_interval, rate_change, wilson
+from kotaci.analysis.superseding import find_newer_runs
 from kotaci.model import (
     BAD_OUTCOMES,
     DECIDED_OUTCOMES,
@@ -154,18 +155,13 @@ def with_superseded(runs: pd.DataFrame) -> pd.DataFrame:
     A pull request is told by its number, since forks' branches share names. By hand and by a newer push read the
     same in every source; the newer run is the evidence.
     """
-    place = ("pull " + runs["pr_number"].astype("str")).fillna(runs["branch"].where(runs["branch"] != ""))
-    ordered = runs.assign(_place=place).sort_values(["created_at", "run_id"], kind="stable")
-    # A later attempt of the run itself is no newer run.
-    begun = ordered.assign(created_at=ordered["created_at"].where(~ordered["run_id"].duplicated()))
-    group = ["workflow", "event", "_place"]
-    newer = begun.assign(created_at=begun.groupby(group)["created_at"].shift(-1)).groupby(group)["created_at"].bfill()
+    newer = find_newer_runs(runs)
     is_superseded = (
-        (ordered["outcome"] == Outcome.CANCELLED)
-        & newer.notna()
-        & (newer <= ordered["ended_at"].fillna(ordered["created_at"]) + timedelta(minutes=1)).fillna(False)
+        (runs["outcome"] == Outcome.CANCELLED)
+        & newer["newer_at"].notna()
+        & (newer["newer_at"] <= runs["ended_at"].fillna(runs["created_at"]) + timedelta(minutes=1)).fillna(False)
     )
-    return runs.assign(is_superseded=is_superseded.reindex(runs.index).astype(bool))
+    return runs.assign(is_superseded=is_superseded.astype(bool))
 
 
 def time_to_green(runs: pd.DataFrame, *, default_branch: str) -> pd.DataFrame:

@@ -15,6 +15,7 @@ MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 CI = ".github/workflows/ci.yml"
 
 Row = Mapping[str, Any]
+KEYS = ("repo", "run_id", "attempt", "job_id")
 
 
 def at(hours: float) -> datetime:
@@ -85,3 +86,33 @@ def one_job_each(of: pd.DataFrame, **told: Any) -> pd.DataFrame:
     """Return a job for each run, with the run's outcome."""
     records: Sequence[Any] = of.to_dict("records")
     return jobs(job(record, record["outcome"], **told) for record in records)
+
+
+def setup(of: Row, item: str, name: str, version: str) -> Row:
+    """Return one thing that a job ran on."""
+    return {**{key: of[key] for key in KEYS}, "item": item, "name": name, "version": version}
+
+
+def a_test(of: Row, name: str, outcome: str = "failed", *, suite: str = "") -> Row:
+    """Return a test of a job that failed, or was flaky."""
+    return {**{key: of[key] for key in KEYS}, "suite": suite, "test": name, "outcome": outcome}
+
+
+def annotation(of: Row, message: str) -> Row:
+    """Return what GitHub says of a job."""
+    return {**{key: of[key] for key in KEYS}, "level": "failure", "title": "", "message": message}
+
+
+def commit(sha: str, *parents: str, tree: str = "", **told: Any) -> Row:
+    """Return a commit after its parents, with a folder of workflow files."""
+    return {"repo": REPO, "commit_sha": sha, "parents": " ".join(parents), "author": "octocat", "authored_at": MONDAY,
+            "committed_at": MONDAY, "subject": f"change {sha}", "message": "", "n_files": 1, "files": "src/lib.rs",
+            "workflows_tree": tree} | told  # fmt: skip
+
+
+def declared(tree: str, job_key: str, **told: Any) -> Row:
+    """Return a job as the workflow files of a folder declare it: 20 minutes, no needs, may not fail."""
+    return {"repo": REPO, "workflows_tree": tree, "workflow": CI, "workflow_name": "CI", "triggers": "push",
+            "job_key": job_key, "job": job_key, "leg": "", "is_dynamic": False, "needs": "", "runs_on": "ubuntu-24.04",
+            "timeout_min": 20.0, "has_timeout": True, "condition": "", "is_allowed_to_fail": False, "uses": "",
+            "n_steps": 2, "line": 10} | told  # fmt: skip
