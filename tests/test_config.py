@@ -16,6 +16,7 @@ import pytest
 
 from kotaci.analysis.alarms import HealthOptions
 from kotaci.analysis.failures import TriageOptions
+from kotaci.analysis.flakes import FlakeOptions
 from kotaci.cli import main
 from kotaci.config import Config, Landmark, Owners, config_in_force, find_config, read_config, read_schema
 from kotaci.model import BadInput
@@ -38,6 +39,9 @@ gone_days = 30
 
 [thresholds.failure_triage]
 branch_streak = 4
+
+[thresholds.flaky_tests]
+investigation_minutes = 20
 
 [prices]
 person_hour = 90
@@ -98,6 +102,7 @@ def test_a_whole_file() -> None:
     assert config.health == HealthOptions(min_runs=10, gone_days=30.0)
     assert isinstance(config.health.gone_days, float)
     assert config.triage == TriageOptions(branch_streak=4)
+    assert config.flakes == FlakeOptions(investigation_minutes=20.0)
     assert config.prices.person_hour == 90.0
     assert config.prices.per_minute["self-hosted"] == 0.001
     assert config.prices.per_minute["ubuntu-latest"] == 0.0
@@ -112,8 +117,9 @@ def test_every_value_knows_where_it_is_from() -> None:
     ours = {key for key, origin in origins.items() if origin == "kotaci.toml"}
     assert ours == {
         "base_branch", "labels.every", "labels.high", "thresholds.ci_health.min_runs", "thresholds.ci_health.gone_days",
-        "thresholds.failure_triage.branch_streak", "prices.per_minute.ubuntu-latest", "prices.per_minute.self-hosted",
-        "prices.person_hour", "cause", "date", 'owners.workflows."release*.yml"',
+        "thresholds.failure_triage.branch_streak", "thresholds.flaky_tests.investigation_minutes",
+        "prices.per_minute.ubuntu-latest", "prices.per_minute.self-hosted", "prices.person_hour", "cause", "date",
+        'owners.workflows."release*.yml"',
         'owners.workflows.".github/workflows/ci.yml"', 'owners.jobs."docs*"',
     }  # fmt: skip
     assert set(origins.values()) == {"default", "kotaci.toml"}
@@ -256,8 +262,13 @@ def test_the_schema_is_one_and_says_what_every_key_means() -> None:
     walk(schema, "")
 
 
-@pytest.mark.parametrize(("name", "options"), [("ci_health", HealthOptions), ("failure_triage", TriageOptions)])
-def test_thresholds_are_those_of_the_analysis(name: str, options: type[HealthOptions | TriageOptions]) -> None:
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("ci_health", HealthOptions), ("failure_triage", TriageOptions), ("flaky_tests", FlakeOptions)],
+)
+def test_thresholds_are_those_of_the_analysis(
+    name: str, options: type[HealthOptions | TriageOptions | FlakeOptions]
+) -> None:
     known = read_schema()["properties"]["thresholds"]["properties"][name]["properties"]
     words = {"int": "integer", "float": "number"}
     assert {key: (entry["type"], entry["default"]) for key, entry in known.items()} == {

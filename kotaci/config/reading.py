@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from kotaci.analysis.alarms import HealthOptions
 from kotaci.analysis.failures import TriageOptions
+from kotaci.analysis.flakes import FlakeOptions
 from kotaci.config.values import Cause, Config, Labels, Landmark, Owners, Prices, dotted, published_prices
 from kotaci.model import BadInput
 
@@ -26,7 +27,7 @@ MOST_PROBLEMS = 5
 """So many are told; the rest is counted."""
 
 Path = tuple[str | int, ...]
-Options = TypeVar("Options", HealthOptions, TriageOptions)
+Options = TypeVar("Options", HealthOptions, TriageOptions, FlakeOptions)
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,8 @@ def _nearest(key: str, path: Path, here: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, here, n=1)
     if near:
         return f"did you mean {dotted(*_counted(path), near[0])}?"
-    by_leaf = {known.rpartition(".")[2]: known for known in _known_keys(read_schema())}
+    # Of keys with one name the first in the schema is meant.
+    by_leaf = {known.rpartition(".")[2]: known for known in reversed([*_known_keys(read_schema())])}
     near = difflib.get_close_matches(key, by_leaf, n=1, cutoff=0.8)
     return f"did you mean {by_leaf[near[0]]}?" if near else f"the keys here are {', '.join(here)}"
 
@@ -286,6 +288,7 @@ def _to_config(said: Mapping[str, Any], *, source: str) -> Config:
         labels=Labels(**{name: tuple(labels) for name, labels in said.get("labels", {}).items()}),
         health=_options(HealthOptions(), thresholds.get("ci_health", {})),
         triage=_options(TriageOptions(), thresholds.get("failure_triage", {})),
+        flakes=_options(FlakeOptions(), thresholds.get("flaky_tests", {})),
         causes=tuple(_to_cause(entry) for entry in said.get("cause", [])),
         prices=Prices(
             per_minute={

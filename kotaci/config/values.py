@@ -18,6 +18,8 @@ from kotaci.analysis.alarms import DEFAULTS as HEALTH
 from kotaci.analysis.alarms import HealthOptions
 from kotaci.analysis.failures import DEFAULTS as TRIAGE
 from kotaci.analysis.failures import TriageOptions
+from kotaci.analysis.flakes import DEFAULTS as FLAKES
+from kotaci.analysis.flakes import FlakeOptions
 from kotaci.model import short_workflow
 
 DEFAULT = "default"
@@ -111,6 +113,7 @@ class Config:
     labels: Labels = Labels()
     health: HealthOptions = HEALTH
     triage: TriageOptions = TRIAGE
+    flakes: FlakeOptions = FLAKES
     causes: Sequence[Cause] = ()
     prices: Prices = field(default_factory=Prices)
     dates: Sequence[Landmark] = ()
@@ -125,6 +128,7 @@ class Config:
         values |= _members("labels", self.labels)
         values |= _members("thresholds.ci_health", self.health)
         values |= _members("thresholds.failure_triage", self.triage)
+        values |= _members("thresholds.flaky_tests", self.flakes)
         values["cause"] = [asdict(cause) for cause in self.causes]
         values |= {dotted("prices", "per_minute", label): price for label, price in self.prices.per_minute.items()}
         values["prices.person_hour"] = self.prices.person_hour
