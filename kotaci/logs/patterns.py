@@ -10,13 +10,8 @@ from collections.abc import Sequence
 
 import re2
 
-_MEMORY_BYTES = 256 * 2**20
-"""What the automaton of a set may grow to; RE2's own 8 MiB do not hold a few hundred patterns."""
-
-
 def _options() -> re2.Options:
     options = re2.Options()
-    options.max_mem = _MEMORY_BYTES
     options.log_errors = False
     return options
 
@@ -25,22 +20,25 @@ _OPTIONS = _options()
 
 
 class PatternSet:
-    """Patterns that are searched together."""
+    """Patterns that are searched together: first for the literals that they need, then only those that may match.
+
+    One automaton of all patterns is no alternative: of several hundred unanchored ones it has too many states.
+    """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Compile the patterns. Raises ValueError that names the one that is no regular expression of RE2."""
         self.patterns = tuple(patterns)
-        self._set = re2.Set.SearchSet(_OPTIONS)
+        self._filter = re2.Filter()
         for pattern in self.patterns:
             if problem := pattern_problem(pattern):
                 raise ValueError(f"{pattern!r}: {problem}")
-            self._set.Add(pattern)
+            self._filter.Add(pattern, _OPTIONS)
         if self.patterns:
-            self._set.Compile()
+            self._filter.Compile()
 
     def found_in(self, text: str) -> list[int]:
         """Return the places, ascending, of the patterns that the text matches somewhere."""
-        return sorted(self._set.Match(text) or ()) if self.patterns else []
+        return sorted(self._filter.Match(text) or ()) if self.patterns else []
 
 
 def pattern_problem(pattern: str) -> str:
