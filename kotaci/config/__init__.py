@@ -2,12 +2,11 @@
 
 from kotaci.config.choosing import PLACE, config_in_force, find_config
 from kotaci.config.reading import BadConfig, read_config, read_schema
-from kotaci.config.values import Cause, Config, Labels, Landmark, Owners, Prices, Setting
+from kotaci.config.values import Config, Labels, Landmark, Owners, Prices, Setting
 
 __all__ = [
     "PLACE",
     "BadConfig",
-    "Cause",
     "Config",
     "Labels",
     "Landmark",

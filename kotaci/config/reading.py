@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import json
 import math
-import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +19,9 @@ from typing import Any, TypeVar
 from kotaci.analysis.alarms import HealthOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
-from kotaci.config.values import Cause, Config, Labels, Landmark, Owners, Prices, dotted, published_prices
+from kotaci.config.values import Config, Labels, Landmark, Owners, Prices, dotted, published_prices
+from kotaci.logs.causes import UNDECIDED, OwnCause
+from kotaci.logs.patterns import PatternSet, pattern_problem
 from kotaci.model import BadInput
 
 MOST_PROBLEMS = 5
@@ -220,6 +221,8 @@ def _of_causes(said: Mapping[str, Any], problems: Sequence[Problem]) -> Iterator
         if known != place:
             told = f"is {_shown(entry['id'])}, as in {dotted('cause', known + 1)}"
             yield Problem(("cause", place, "id"), told, "give each cause a name of its own")
+        if entry["id"] == UNDECIDED:
+            yield Problem(("cause", place, "id"), f"is {_shown(UNDECIDED)}, the answer for no cause", "name the cause")
         bad = list(_of_patterns(entry["patterns"], ("cause", place, "patterns")))
         yield from bad
         if not bad:
@@ -228,56 +231,22 @@ def _of_causes(said: Mapping[str, Any], problems: Sequence[Problem]) -> Iterator
 
 def _of_patterns(patterns: Sequence[str], path: Path) -> Iterator[Problem]:
     for place, pattern in enumerate(patterns):
-        try:
-            re.compile(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            told = f"is not a regular expression ({error})"
-            yield Problem((*path, place), told, "write it as Python's re reads it, in 'single quotes'")
-            continue
-        if may_take_for_ever(pattern):
-            hint = "let no repetition and no alternative stand in a group that is repeated"
-            yield Problem((*path, place), "may take for ever on a long line", hint)
+        if problem := pattern_problem(pattern):
+            told = f"is not a regular expression ({problem})"
+            yield Problem((*path, place), told, "write it as RE2 reads it (no look-around), in 'single quotes'")
 
 
 def _of_examples(entry: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    patterns = PatternSet(entry["patterns"])
     for place, line in enumerate(entry["examples"]):
-        if not any(re.search(pattern, line) for pattern in entry["patterns"]):
+        if not patterns.found_in(line):
             hint = "mend the pattern, or show another line"
             yield Problem((*path, "examples", place), "is found by none of the patterns", hint)
     for place, line in enumerate(entry.get("harmless", [])):
-        found = next((pattern for pattern in entry["patterns"] if re.search(pattern, line)), None)
-        if found is not None:
+        if found := patterns.found_in(line):
             hint = "make the pattern stricter"
-            yield Problem((*path, "harmless", place), f"is found by {_shown(found)}", hint)
-
-
-_PIECES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[^():]*:?|[()*+?|]|\{(\d*)(,?)(\d*)\}|.", re.DOTALL)
-_FEW = 10
-
-
-def may_take_for_ever(pattern: str) -> bool:
-    """Tell whether a group that repeats, or holds alternatives, is itself repeated ten times or more.
-
-    Such patterns can take time exponential in a line's length. Some harmless ones are refused too: they can be
-    written another way.
-    """
-    open_groups, closed = [False], False
-    for piece in _PIECES.finditer(pattern):
-        text = piece[0]
-        is_counted = text.startswith("{") and len(text) > 1 and (piece[1] or piece[3])
-        is_many = text in {"*", "+"} or (is_counted and (int(piece[3] or piece[1] or 0) >= _FEW or piece[2] > piece[3]))
-        if is_many and closed:
-            return True
-        closed_now = False
-        if text.startswith("("):
-            open_groups.append(False)
-        elif text == ")" and len(open_groups) > 1:
-            closed_now = open_groups.pop()
-            open_groups[-1] |= closed_now
-        elif text in {"*", "+", "|", "?"} or is_counted:
-            open_groups[-1] = True
-        closed = closed_now
-    return False
+            told = f"is found by {_shown(patterns.patterns[found[0]])}"
+            yield Problem((*path, "harmless", place), told, hint)
 
 
 def _to_config(said: Mapping[str, Any], *, source: str) -> Config:
@@ -309,10 +278,18 @@ def _to_config(said: Mapping[str, Any], *, source: str) -> Config:
     )
 
 
-def _to_cause(entry: Mapping[str, Any]) -> Cause:
+def _to_cause(entry: Mapping[str, Any]) -> OwnCause:
     lists = ("patterns", "examples", "harmless")
     frozen: dict[str, Any] = {name: tuple(entry[name]) for name in lists if name in entry}
-    return Cause(**{**entry, **frozen})
+    first = (entry["remedy"],) if entry.get("remedy") else ()
+    return OwnCause(
+        id=entry["id"],
+        title=entry["title"],
+        group=entry.get("group", ""),
+        remedies=(*first, *entry.get("remedies", ())),
+        retry=entry.get("retry"),
+        **frozen,
+    )
 
 
 def _options(options: Options, said: Mapping[str, float]) -> Options:

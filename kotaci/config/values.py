@@ -20,6 +20,7 @@ from kotaci.analysis.failures import DEFAULTS as TRIAGE
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import DEFAULTS as FLAKES
 from kotaci.analysis.flakes import FlakeOptions
+from kotaci.logs.causes import OwnCause
 from kotaci.model import short_workflow
 
 DEFAULT = "default"
@@ -34,20 +35,6 @@ class Labels:
     high: Sequence[str] = ()
     medium: Sequence[str] = ()
     low: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Cause:
-    """A cause of failure that the repository knows: `patterns` find its `examples` and nothing `harmless`."""
-
-    id: str
-    title: str
-    patterns: Sequence[str]
-    examples: Sequence[str]
-    harmless: Sequence[str] = ()
-    remedy: str = ""
-    retry: bool = False
-    """Whether it is worth running the job again."""
 
 
 @cache
@@ -114,7 +101,7 @@ class Config:
     health: HealthOptions = HEALTH
     triage: TriageOptions = TRIAGE
     flakes: FlakeOptions = FLAKES
-    causes: Sequence[Cause] = ()
+    causes: Sequence[OwnCause] = ()
     prices: Prices = field(default_factory=Prices)
     dates: Sequence[Landmark] = ()
     owners: Owners = Owners()

@@ -48,3 +48,15 @@ def test_names_what_is_wrong(pattern: str) -> None:
 
 def test_nested_repetition_ends_on_a_long_line() -> None:
     assert PatternSet([r"(a|a)*(a*)*$b"]).found_in("a" * 1_000_000) == []
+
+
+def test_more_patterns_than_one_filter_holds() -> None:
+    patterns = [f"{number:04} " + "word" * 70 for number in range(1_000)]
+    assert PatternSet(patterns).found_in(f"{patterns[3]} and {patterns[998]}") == [3, 998]
+
+
+@given(st.text(alphabet="aÄéßKſ0 ", max_size=12))
+def test_agrees_with_re_on_other_letters_and_without_words(text: str) -> None:
+    patterns = ("(?i)äé", "ß", r"\s0", "(?i)k")
+    expected = [place for place, pattern in enumerate(patterns) if re.search(pattern, text)]
+    assert PatternSet(patterns).found_in(text) == expected
