@@ -13,7 +13,7 @@ VENV = "$(PYTHON)" -m venv .venv
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test check format sample bench clean
+.PHONY: help demo test check format sample causes bench clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -36,6 +36,9 @@ format: .venv/dev  ## mend the style
 
 sample: .venv/dev  ## record the sample again from real cargo runs
 	@$(BIN)/python -m tests.recorder --out kotaci/sample/history.tar.xz --truths kotaci/sample/truths.json
+
+causes: .venv/dev  ## make the page of causes again from causes.toml
+	@$(BIN)/kotaci causes --markdown > kotaci/logs/CAUSES.md.new && mv kotaci/logs/CAUSES.md.new kotaci/logs/CAUSES.md
 
 bench: .venv/dev  ## speed and memory, as a table
 	@$(BIN)/python -m tests.benchmarks

@@ -9,6 +9,7 @@ import click
 
 from kotaci import __version__
 from kotaci.cli.configuring import config_command
+from kotaci.cli.explaining import causes_command
 from kotaci.cli.fetching import fetch_command
 from kotaci.cli.holding import store_group
 from kotaci.cli.importing import import_command
@@ -33,7 +34,15 @@ def cli(*, verbose: bool, log_json: bool) -> None:
     start_logging(verbose=verbose, as_json=log_json)
 
 
-for command in (fetch_command, import_command, store_group, report_command, lab_command, config_command):
+for command in (
+    fetch_command,
+    import_command,
+    store_group,
+    report_command,
+    lab_command,
+    config_command,
+    causes_command,
+):
     cli.add_command(command)
 
 

@@ -13,6 +13,7 @@ from kotaci.model import Repo
 from kotaci.places import ENVIRONMENT, default_repo
 
 if TYPE_CHECKING:
+    from kotaci.config import Config
     from kotaci.store import Store
 
 
@@ -35,17 +36,7 @@ def config_option(command: Any) -> Any:
 @store_option
 def config_command(*, repo: str, config_path: str, as_json: bool, store_path: Path) -> None:
     """Check the configuration, and tell every key with its value and where that is from."""
-    from kotaci.config import config_in_force
-    from kotaci.store import open_store
-
-    asked = repo or default_repo(ENVIRONMENT)
-    name = str(Repo.parse(asked)) if asked else ""
-    told: dict[str, Any] = {"told": config_path, "environment": ENVIRONMENT, "folder": Path.cwd()}
-    if (store_path / "index.sqlite").is_file():
-        with open_store(store_path) as store:
-            config = config_in_force(**told, store=store, repo=name or _only_one(store))
-    else:
-        config = config_in_force(**told)
+    config = config_here(store_path=store_path, repo=repo, config_path=config_path)
     settings = config.settings()
     if as_json:
         entries = [{"key": one.key, "value": one.value, "from": one.origin} for one in settings]
@@ -57,6 +48,20 @@ def config_command(*, repo: str, config_path: str, as_json: bool, store_path: Pa
     widths = [max(len(row[place]) for row in rows) for place in (0, 1)]
     for key, value, origin in rows:
         click.echo(f"{key:<{widths[0]}}  {value:<{widths[1]}}  {origin}")
+
+
+def config_here(*, store_path: Path, repo: str, config_path: str) -> Config:
+    """Return the configuration in force for a command that is run here. Raises BadInput."""
+    from kotaci.config import config_in_force
+    from kotaci.store import open_store
+
+    asked = repo or default_repo(ENVIRONMENT)
+    name = str(Repo.parse(asked)) if asked else ""
+    told: dict[str, Any] = {"told": config_path, "environment": ENVIRONMENT, "folder": Path.cwd()}
+    if (store_path / "index.sqlite").is_file():
+        with open_store(store_path) as store:
+            return config_in_force(**told, store=store, repo=name or _only_one(store))
+    return config_in_force(**told)
 
 
 def _only_one(store: Store) -> str:
