@@ -1,1 +1,3 @@
 """A job's log, text in, structure out; nothing here reads a disk, a network or a clock."""
+
+from kotaci.logs.signatures import signature as signature
