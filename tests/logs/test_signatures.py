@@ -86,7 +86,7 @@ MEASURES = {
     "size": st.builds("{} {}".format, DIGITS, st.sampled_from(["B", "MiB", "GB", "bytes"])),
     "percentage": st.integers(0, 100).map("{}%".format),
     "uuid": st.uuids().map(str),
-    "address": st.text(HEX, min_size=1, max_size=16).map("0x{}".format),
+    "address": st.text(HEX, min_size=1, max_size=16).map("at 0x{}".format),
     "commit": st.text(HEX, min_size=40, max_size=40).map("commit {}".format),
     "port": st.integers(1, 65535).map("localhost:{}".format),
     "ip": st.ip_addresses(v=4).map(str),
