@@ -93,16 +93,30 @@ class OwnCause:
 
 
 @dataclass(frozen=True)
+class Passing:
+    """Patterns of lines that report a success, or details only: no bundled rule is tried on them."""
+
+    patterns: Sequence[str] = ()
+    examples: Sequence[str] = ()
+    harmless: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Catalogue:
-    """Causes by id, in their order."""
+    """Causes by id, in their order, and what no bundled rule is tried on."""
 
     causes: Mapping[str, Cause]
+    passing: Passing = Passing()
 
     @cached_property
     def _searched(self) -> tuple[PatternSet, Sequence[int], Sequence[Rule]]:
         rules = [rule for cause in self.causes.values() for rule in cause.rules]
         owner = [place for place, rule in enumerate(rules) for _ in rule.patterns]
         return PatternSet([pattern for rule in rules for pattern in rule.patterns]), owner, rules
+
+    @cached_property
+    def _passing(self) -> PatternSet:
+        return PatternSet(self.passing.patterns)
 
     def find(self, text: str) -> list[Rule]:
         """Return the rules that a line matches, best first: by confidence, then by their order in the file.
@@ -113,7 +127,10 @@ class Catalogue:
         patterns, owner, rules = self._searched
         marked = _LEAD.match(text)
         start = marked.end() if marked else 0
-        found = {owner[place] for place in patterns.found_in(text[start : start + MAX_LINE_CHARS])}
+        shown = text[start : start + MAX_LINE_CHARS]
+        found = {owner[place] for place in patterns.found_in(shown)}
+        if found and self._passing.found_in(shown):
+            found = {place for place in found if rules[place].tool == OWN}
         return [rules[place] for place in sorted(found, key=lambda place: (-rules[place].confidence, place))]
 
 
@@ -125,7 +142,7 @@ def read_catalogue(own: Sequence[OwnCause] = ()) -> Catalogue:
     causes = dict(bundled.causes)
     for said in own:
         causes[said.id] = _joined(causes.get(said.id), said)
-    return Catalogue(causes)
+    return replace(bundled, causes=causes)
 
 
 @cache
@@ -158,14 +175,16 @@ def parse_catalogue(text: str, *, source: str) -> Catalogue:
         said = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise BadInput(source, f"is not TOML ({error})", "see https://toml.io") from None
-    _check(said, {"cause": list}, {}, place=source)
+    _check(said, {"cause": list}, {"passing": dict}, place=source)
     causes: dict[str, Cause] = {}
     for number, entry in enumerate(said["cause"], 1):
         cause = _to_cause(entry, place=f"{source}: cause {number}")
         if cause.id in causes:
             raise BadInput(f"{source}: cause {number}", f"has the id {cause.id} of another", "give it its own")
         causes[cause.id] = cause
-    return Catalogue(causes)
+    return Catalogue(
+        causes, _to_passing(said["passing"], place=f"{source}: passing") if "passing" in said else Passing()
+    )
 
 
 _CAUSE = {"id": str, "title": str, "group": str, "definition": str, "remedies": list, "rule": list}
@@ -201,20 +220,33 @@ def _to_rule(entry: Any, *, cause: str, place: str) -> Rule:
     _check(entry, _RULE, _RULE_MAY, place=place)
     if not 0 < entry["confidence"] <= 1:
         raise BadInput(place, f"has the confidence {entry['confidence']}", "write a number above 0 and up to 1")
-    patterns = _texts(entry, "patterns", place=place)
-    for pattern in patterns:
-        if problem := pattern_problem(pattern):
-            raise BadInput(place, f"has {pattern!r}, which is no regular expression ({problem})", "write it for RE2")
     return Rule(
         cause=cause,
         tool=entry["tool"],
-        patterns=patterns,
+        patterns=_patterns(entry, place=place),
         confidence=entry["confidence"],
         is_summary=entry.get("is_summary", False),
         is_weak=entry.get("is_weak", False),
         examples=_texts(entry, "examples", place=place),
         harmless=_texts(entry, "harmless", place=place) if "harmless" in entry else (),
     )
+
+
+def _to_passing(entry: Any, *, place: str) -> Passing:
+    _check(entry, {"patterns": list, "examples": list, "harmless": list}, {}, place=place)
+    return Passing(
+        patterns=_patterns(entry, place=place),
+        examples=_texts(entry, "examples", place=place),
+        harmless=_texts(entry, "harmless", place=place),
+    )
+
+
+def _patterns(entry: Mapping[str, Any], *, place: str) -> tuple[str, ...]:
+    patterns = _texts(entry, "patterns", place=place)
+    for pattern in patterns:
+        if problem := pattern_problem(pattern):
+            raise BadInput(place, f"has {pattern!r}, which is no regular expression ({problem})", "write it for RE2")
+    return patterns
 
 
 def _check(entry: Any, must: Mapping[str, type], may: Mapping[str, type], *, place: str) -> None:
@@ -239,7 +271,7 @@ def _problems(entry: Any, must: Mapping[str, type], known: Mapping[str, type]) -
             yield f"lacks {key}", f"write a {_WORDS[must[key]]}"
 
 
-_WORDS = {str: "text", list: "list", float: "number with a point", bool: "true or false"}
+_WORDS = {str: "text", list: "list", float: "number with a point", bool: "true or false", dict: "table"}
 
 
 def _texts(entry: Mapping[str, Any], name: str, *, place: str) -> tuple[str, ...]:

@@ -110,6 +110,20 @@ def test_lines_of_green_logs_tell_nothing(line: str) -> None:
     assert CATALOGUE.find(line) == []
 
 
+def test_lines_that_report_a_success_tell_nothing() -> None:
+    passing = PatternSet(CATALOGUE.passing.patterns)
+    shown = {line: passing.found_in(line) for line in CATALOGUE.passing.examples}
+    assert sorted({place for places in shown.values() for place in places}) == list(range(len(passing.patterns)))
+    assert [line for line, places in shown.items() if not places or CATALOGUE.find(line)] == []
+    assert [line for line in CATALOGUE.passing.harmless if passing.found_in(line)] == []
+
+
+def test_a_repository_may_tell_a_cause_by_such_a_line() -> None:
+    own = OwnCause("skipped-suite", "The suite was skipped", ["suite .* ok"], ["suite of nothing ... ok"])
+    (rule,) = read_catalogue([own]).find("test suite of nothing: connection refused ... ok")
+    assert rule.cause == "skipped-suite"
+
+
 def test_a_marker_before_the_line_is_passed_over() -> None:
     (rule,) = CATALOGUE.find("##[error]FAILURES!")
     assert (rule.cause, rule.tool) == ("test-assertion", "other test runners")
@@ -200,6 +214,7 @@ def test_a_small_catalogue_is_read() -> None:
         ('["aa"]', '["aa", "aa"]', "x.toml: cause 1 (a), rule 1: has examples that are not texts, each once"),
         ("[[cause.rule]]", "[cause.rule]", "x.toml: cause 1: has rule = {"),
         ("[[cause]]", "[[cause", "x.toml: is not TOML"),
+        (WHOLE, f"passing = 3\n{WHOLE}", "x.toml: has passing = 3; write a table"),
         (WHOLE, WHOLE + WHOLE, "x.toml: cause 2: has the id a of another"),
         (WHOLE, "cause = [3]", "x.toml: cause 1: is not a table"),
         (WHOLE, "", "x.toml: lacks cause; write a list"),
