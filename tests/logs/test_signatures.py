@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kotaci.logs import signature
@@ -111,6 +111,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("kind", MEASURES)
+@settings(deadline=None)
 @given(data=st.data(), before=AROUND, after=AROUND)
 def test_no_measure_changes_the_signature(kind: str, data: st.DataObject, before: str, after: str) -> None:
     one, other = data.draw(MEASURES[kind]), data.draw(MEASURES[kind])
@@ -118,6 +119,7 @@ def test_no_measure_changes_the_signature(kind: str, data: st.DataObject, before
 
 
 @pytest.mark.parametrize("kind", NAMES)
+@settings(deadline=None)
 @given(data=st.data(), before=AROUND, after=AROUND)
 def test_every_name_changes_the_signature(kind: str, data: st.DataObject, before: str, after: str) -> None:
     one, other = data.draw(NAMES[kind]), data.draw(NAMES[kind])
@@ -138,6 +140,7 @@ PIECES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(max_size=300), st.lists(PIECES, max_size=30).map(" ".join), st.lists(PIECES, max_size=12).map("".join)
