@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kotaci.logs.failure import Ending, excerpt, parse_ending, span_of
+from kotaci.logs.ending import Ending, excerpt, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
 from kotaci.logs.setup import Queueing, SetupItem, parse_queueing, parse_setup
 from kotaci.model import BAD_OUTCOMES, Outcome

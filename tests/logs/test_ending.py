@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotaci.logs.failure import EXCERPT_LINES, Ending, excerpt, parse_ending, span_of
+from kotaci.logs.ending import EXCERPT_LINES, Ending, excerpt, parse_ending, span_of
 from kotaci.logs.lines import Span, parse_spans
 from kotaci.model import Outcome
 from tests.builders import (
