@@ -2,7 +2,8 @@
 
 from kotaci.github.client import API_URL, Client, Forbidden, Refused, open_github
 from kotaci.github.errands import ERRANDS
-from kotaci.github.fetch import WHICH_LOGS, Fetched, Progress, WhichLogs, fetch, first_day
+from kotaci.github.fetch import WHICH_LOGS, WhichLogs, fetch, fetch_run_with_green, first_day
+from kotaci.github.fetching import Fetched, Progress
 from kotaci.github.lists import fetch_repository
 from kotaci.github.pace import Clock
 from kotaci.github.planning import Plan, plan_fetch
@@ -22,6 +23,7 @@ __all__ = [
     "WhichLogs",
     "fetch",
     "fetch_repository",
+    "fetch_run_with_green",
     "find_token",
     "first_day",
     "open_github",

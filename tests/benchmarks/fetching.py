@@ -17,7 +17,7 @@ from typing import Any
 
 import requests
 
-from kotaci.github.fetch import N_CONNECTIONS
+from kotaci.github.fetching import N_CONNECTIONS
 from tests.github_server import Limits, Rights, State, serve
 
 TOKEN = "token-one"
