@@ -9,8 +9,10 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 _DATE = (
     r"20(?:[0-9]{2}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
@@ -22,7 +24,11 @@ STAMP = re.compile(rf"(?:\ufeff|´╗┐)?({_DATE}T(?:[01][0-9]|2[0-3]):[0-5][0-
 _FIRST_STAMP = re.compile(rf"^{STAMP.pattern}", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
 _MARK = re.compile(r"##\[([a-z-]{1,20})[^\]\n]{0,200}\]")
+_STEP_WORDS = re.compile(r"##\[group\]Run |Post job cleanup\.|Cleaning up orphan processes")
 _STEP_START = re.compile(r"##\[group\]Run |Post job cleanup\.$|Cleaning up orphan processes$")
+
+_MARK_CHARS = 200
+"""So far from a line's start a marker begins: behind a time stamp and colours."""
 
 MAX_LINE_CHARS = 4_000
 """Longest part of a line that a pattern is tried on; real lines of 429,056 characters were met."""
@@ -90,20 +96,61 @@ def split_lines(text: str) -> list[str]:
 
 def parse_lines(text: str) -> Iterator[Line]:
     """Yield every line of a job's log."""
-    is_echo = False
-    for number, raw in enumerate(split_lines(text), start=1):
-        stamp = STAMP.match(raw)
-        rest = raw[stamp.end() :] if stamp else raw.removeprefix("\ufeff")
-        shown = without_colours(rest)
+    yield from Lines(text)
+
+
+class Lines(Sequence[Line]):
+    """The lines of a job's log, each made when it is asked for: a log of 200 MB then costs little more than itself."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = array("Q", [0])
+        self._is_echo = bytearray()
+        is_echo = False
+        start = 0
+        while start < len(text):
+            end = text.find("\n", start)
+            stop = len(text) if end < 0 else end
+            at = text.find("##[", start, min(stop, start + _MARK_CHARS))
+            word, shown = self._mark(start, stop) if at >= 0 else ("", "")
+            if word == "group":
+                is_echo = shown.startswith("Run ")
+            self._is_echo.append(is_echo)
+            if word == "endgroup":
+                is_echo = False
+            start = stop + 1
+            self._starts.append(start)
+
+    def __len__(self) -> int:
+        return len(self._is_echo)
+
+    @overload
+    def __getitem__(self, place: int) -> Line: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Line]: ...
+    def __getitem__(self, place: int | slice) -> Line | list[Line]:
+        if isinstance(place, slice):
+            return [self._line(at) for at in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return self._line(place % len(self))
+
+    def __iter__(self) -> Iterator[Line]:
+        return map(self._line, range(len(self)))
+
+    def _line(self, place: int) -> Line:
+        start, stop = self._starts[place], self._starts[place + 1] - 1
+        stamp = STAMP.match(self._text, start, stop)
+        word, shown = self._mark(start, stop)
+        return Line(place + 1, stamp[1] if stamp else "", shown, word, bool(self._is_echo[place]))
+
+    def _mark(self, start: int, stop: int) -> tuple[str, str]:
+        """Return a line's marker and the text after it, without time stamp and colours."""
+        stamp = STAMP.match(self._text, start, stop)
+        raw = self._text[stamp.end() if stamp else start : stop]
+        shown = without_colours(raw.removeprefix("\ufeff") if stamp is None else raw).removesuffix("\r")
         mark = _MARK.match(shown)
-        word = mark[1] if mark else ""
-        if mark:
-            shown = shown[mark.end() :]
-        if word == "group":
-            is_echo = shown.startswith("Run ")
-        yield Line(number, stamp[1] if stamp else "", shown, word, is_echo)
-        if word == "endgroup":
-            is_echo = False
+        return (mark[1], shown[mark.end() :]) if mark else ("", shown)
 
 
 def first_stamp(text: str) -> str:
@@ -130,14 +177,17 @@ def parse_spans(text: str) -> list[Span]:
     step files tell the steps, use those.
     """
     starts = [(1, "Set up job")]
-    for number, raw in enumerate(split_lines(text), start=1):
-        if "Run " not in raw and not raw.endswith(("cleanup.", "processes")):
-            continue
+    number, counted = 1, 0
+    for found in _STEP_WORDS.finditer(text):
+        begin = text.rfind("\n", 0, found.start()) + 1
+        stop = text.find("\n", found.end())
+        raw = text[begin : len(text) if stop < 0 else stop].removesuffix("\r")[:MAX_LINE_CHARS]
         stamp = STAMP.match(raw)
         shown = without_colours(raw[stamp.end() :] if stamp else raw)
-        if found := _STEP_START.match(shown):
-            name = shown[len("##[group]") :] if found[0].startswith("##") else found[0].removesuffix(".")
+        if start := _STEP_START.match(shown):
+            number, counted = number + text.count("\n", counted, begin), begin
+            name = shown[len("##[group]") :] if start[0].startswith("##") else start[0].removesuffix(".")
             starts.append((number, "Complete job" if name.startswith("Cleaning") else name[:200]))
-    n_lines = len(split_lines(text))
+    n_lines = text.count("\n") + (not text.endswith("\n") and bool(text))
     ends = [number - 1 for number, _ in starts[1:]] + [n_lines]
     return [Span(name, first, last) for (first, name), last in zip(starts, ends, strict=True) if last >= first]
