@@ -29,6 +29,9 @@ _BODY = re.compile(
     r"|Expected|Received|expected|actual|found|left:|right:|required:|reason:|symbol:|location:|-> )"
 )
 _FRAME = re.compile(r"\s*(?:at \S|File \"|\d{1,3}: [\w<]|#\d+ )|\s+\S+:\d+:(?:\d+:)? in ")
+_SECTION = re.compile(r"[_=]{4,} .* [_=]{4,}$")
+_CAUSE = re.compile(r"\s*Caused by\b")
+"""Cargo's and anyhow's chain of causes stands a blank line below the error."""
 _TRACEBACK = re.compile(r"\s*(?:[+|] *)*Traceback \(most recent call last\)")
 
 
@@ -49,17 +52,18 @@ def split_prefix(text: str) -> tuple[str, str]:
 
 def block_at(lines: Sequence[Line], place: int) -> Block:
     """Return the block around a line."""
-    prefix, text = split_prefix(lines[place].text)
-    tag = prefix.split(" ")[0]
+    tag = split_prefix(lines[place].text)[0].split(" ")[0]
     start = _start(lines, place, tag)
     head = split_prefix(lines[start].text)[1]
     if _TRACEBACK.match(head):
-        return _traceback(lines, start, tag)
+        return _traceback(lines, start)
     indent = -1 if head.rstrip().endswith(":") and start == place else _indent(head)
     shown, stop, n_frames = [start], start + 1, 0
     for at in range(start + 1, min(len(lines), start + MOST_READ)):
         line = lines[at]
         other, body = split_prefix(line.text)
+        if not body.strip() and at + 1 < len(lines) and _CAUSE.match(lines[at + 1].text):
+            continue
         if line.mark in {"group", "endgroup", "error"} or not body.strip() or other.split(" ")[0] != tag:
             break
         if _FRAME.match(body):
@@ -80,19 +84,22 @@ def block_at(lines: Sequence[Line], place: int) -> Block:
 
 def _start(lines: Sequence[Line], place: int, tag: str) -> int:
     at = place
+    is_pytest = lines[place].text.startswith("E  ")
     while place - at < BACK and at > 0:
         body = split_prefix(lines[at].text)[1]
         line = lines[at - 1]
         other, before = split_prefix(line.text)
         if not before.strip() or line.mark or line.is_echo or other.split(" ")[0] != tag:
             break
-        if not _BODY.match(body) and _indent(body) <= _indent(before) and not tag.startswith("#"):
+        is_deeper = _BODY.match(body) is not None or _indent(body) > _indent(before)
+        is_section = is_pytest or tag.startswith("#") or _SECTION.match(before) is not None
+        if not is_deeper and not is_section:
             break
         at -= 1
     return at
 
 
-def _traceback(lines: Sequence[Line], start: int, tag: str) -> Block:
+def _traceback(lines: Sequence[Line], start: int) -> Block:
     """Return head, the last frames and the exception of a Python trace."""
     indent = _indent(split_prefix(lines[start].text)[1])
     at = start + 1

@@ -19,6 +19,8 @@ _STAMP_CHARS = 40
 _EXIT = re.compile(r"Process completed with exit code (-?[0-9]{1,10})\.")
 _CANCELLED = "The operation was canceled."
 _LOST = "The runner has received a shutdown signal"
+CUT_OFF = (_CANCELLED, _LOST)
+"""How errors begin that end a step from outside; nothing that the step printed need be to blame."""
 _AFTER_A_STEP = re.compile(
     r"##\[group\]Run |##\[warning\]|##\[error\]|Post job cleanup\.|Cleaning up orphan processes"
     r"|Evaluate and set |Node \d+ is being deprecated|Node\.js \d+ actions are deprecated"
@@ -50,7 +52,7 @@ def parse_ending(text: str) -> Ending:
         if code := _EXIT.match(error):
             return Ending(Outcome.FAILURE, int(code[1]), error, _line_number(text, line_start))
     for error, line_start in errors:
-        if error.startswith((_CANCELLED, _LOST)):
+        if error.startswith(CUT_OFF):
             outcome = Outcome.CANCELLED if error.startswith(_CANCELLED) else Outcome.FAILURE
             return Ending(outcome, None, error, _line_number(text, line_start))
     for error, line_start in errors:

@@ -1,43 +1,36 @@
 """Why a job failed: the few lines of its log that explain it, and what they say.
 
-Lines are weighed (`weighing`), then whole blocks (`blocks`) are taken, the heaviest first, until what is left would
-explain less than it takes room. With the last green log of the same job, what that log lacks goes first: the strongest
-single signal there is (measured on pairs of logs after CiDiff, arXiv 2504.18182).
+Lines are weighed (`weighing`) and whole blocks of them chosen (`choosing`). With the last green log of the same job,
+what that log lacks goes first: the strongest single signal there is (measured on pairs of logs after CiDiff, arXiv
+2504.18182).
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kotaci.logs.blocks import Block, block_at, split_prefix
-from kotaci.logs.causes import Catalogue, read_catalogue
-from kotaci.logs.difference import is_new, masked
-from kotaci.logs.ending import parse_ending, span_of
-from kotaci.logs.lines import STAMP, Line, parse_lines, parse_spans
+from kotaci.logs.blocks import split_prefix
+from kotaci.logs.causes import UNDECIDED, Catalogue, read_catalogue
+from kotaci.logs.choosing import MAX_LINES, choose
+from kotaci.logs.difference import is_new
+from kotaci.logs.ending import CUT_OFF, parse_ending, span_of
+from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Line, Lines, parse_spans
 from kotaci.logs.results import TestResult, parse_tests
-from kotaci.logs.weighing import SUMMARY, TEST, Region, Weighed, is_small_talk, weigh
+from kotaci.logs.weighing import Region, Weighed, weigh
 
-MAX_LINES = 60
-UNDECIDED = "undecided"
-
-SHARE_OF_BEST = 0.6
-"""Blocks lighter than this share of the heaviest are left out: they would tell less than they distract."""
-LEAST_WEIGHT = 0.3
-"""Below this no line is taken for a sign of failure."""
-WHOLE_OF_A_KIND = 2
-"""So many blocks of one kind are shown whole; of later ones only the first line."""
-HEADS_OF_A_KIND = 10
-LAST_SUMMARIES = 6
-LAST_LINES = 2
-"""Lines before the end of the failing step that are shown whatever they say."""
-LAST_LINES_ALONE = 8
-"""The same where no sign in the step is heavier than a summary or a plain refusal."""
-TELLING = 0.6
-NEW_GAP = 2
-"""Lines without news that may stand within a stretch that the green log lacks."""
+TEST_ASSERTION = "test-assertion"
+LEAST_CONFIDENCE = 0.1
+"""Below this a cause is a guess: undecided."""
+GATE = "gate"
+IS_GATE = 0.9
+GATE_LINES = 20
+"""A step that says more than this does more than compare."""
+_RESULT = "(?:success|failure|cancelled|skipped)"
+_COMPARES = re.compile(rf"""["']{_RESULT}["'] *(?:[!=]=|=|-eq|-ne) *["']?{_RESULT}\b""")
+TESTS_FAILED = 0.6
+"""How sure it is that tests that failed say something of the code, where no line of theirs tells another cause."""
 
 _COLUMNS = re.compile(rf"^[^\t\n]{{0,400}}\t[^\t\n]{{0,400}}\t(?={STAMP.pattern})", re.MULTILINE)
 _COLUMNS_AHEAD = 20_000
@@ -45,9 +38,14 @@ _COLUMNS_AHEAD = 20_000
 
 @dataclass(frozen=True)
 class Explanation:
-    """What explains a failed job; `lines` are sorted numbers, from 1, of the text as given."""
+    """What explains a failed job.
 
-    lines: tuple[int, ...]
+    `excerpt` holds the lines to show, in order; `cause` is an id of the catalogue or `undecided`, `confidence` 0..1 how
+    sure it is; `tests` the tests that failed, with message and place in the source; `exit_code` that of the failed
+    step's process; `step` its name as far as the log tells; `has_green` tells whether a green log was compared with.
+    """
+
+    excerpt: tuple[Line, ...]
     headline: str
     cause: str
     confidence: float
@@ -55,6 +53,11 @@ class Explanation:
     exit_code: int | None
     step: str
     has_green: bool
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """The numbers of the lines to show, from 1, of the text as given."""
+        return tuple(line.number for line in self.excerpt)
 
     @property
     def failed_tests(self) -> tuple[str, ...]:
@@ -72,20 +75,26 @@ def explain(
     a job's time-out reads like a cancellation by hand, a lost runner like a log that breaks off.
     """
     text = _without_columns(log)
-    lines = list(parse_lines(text))
+    lines = Lines(text)
     ending = parse_ending(text)
     span = span_of(ending.error_line, parse_spans(text)) if ending.error_line else None
     last = (ending.error_line or len(lines)) - 1
-    region = Region((span.first_line if span else 1) - 1, last, ending.error_line is not None)
-    new = is_new(lines, parse_lines(_without_columns(last_green))) if last_green else None
+    region = Region(
+        (span.first_line if span else 1) - 1,
+        last,
+        is_told=ending.error_line is not None,
+        is_cut_off=ending.error_line is not None and ending.error.startswith(CUT_OFF),
+    )
+    new = is_new(lines, Lines(_without_columns(last_green))) if last_green else None
     report = parse_tests(lines)
     catalogue = catalogue or read_catalogue()
     weighed = weigh(lines, region=region, new=new, report=report, catalogue=catalogue)
-    chosen = _chosen(weighed, lines, region, new, max_lines)
+    chosen = choose(weighed, lines, region, new, max_lines)
     failed = tuple(result for result in report.results if result.outcome == "failed")
-    cause, confidence = _cause(weighed, failed)
+    is_gate = not failed and _is_gate(lines, region)
+    cause, confidence = (GATE, IS_GATE) if is_gate else _cause(weighed, chosen, failed)
     return Explanation(
-        lines=tuple(place + 1 for place in chosen),
+        excerpt=tuple(lines[place] for place in chosen),
         headline=_headline(weighed, lines, failed),
         cause=cause,
         confidence=confidence,
@@ -101,87 +110,6 @@ def _without_columns(log: str) -> str:
     return _COLUMNS.sub("", log) if _COLUMNS.search(log, 0, _COLUMNS_AHEAD) else log
 
 
-def _chosen(
-    weighed: Sequence[Weighed], lines: Sequence[Line], region: Region, new: Sequence[bool] | None, max_lines: int
-) -> list[int]:
-    """Return the places of the lines to show, sorted, at most `max_lines`."""
-    chosen = dict.fromkeys([region.last] if region.is_told else [])
-    for place in _by_weight(weighed, lines, new):
-        if len(chosen) >= max_lines:
-            break
-        chosen[place] = None
-    for place in _last_words(weighed, lines, region, new):
-        if len(chosen) >= max_lines:
-            break
-        chosen[place] = None
-    return sorted(list(chosen)[:max_lines])
-
-
-def _by_weight(weighed: Sequence[Weighed], lines: Sequence[Line], new: Sequence[bool] | None) -> Iterator[int]:
-    """Yield the places of whole blocks, the heaviest first, of the same weight the first in the log first."""
-    least = max((one.weight for one in weighed), default=0) * SHARE_OF_BEST
-    kinds: Counter[str] = Counter()
-    told: set[str] = set()
-    read: set[int] = set()
-    for one in sorted(weighed, key=lambda one: (-round(one.weight, 1), one.place)):
-        if one.weight < max(least, LEAST_WEIGHT):
-            return
-        if one.place in read:
-            continue
-        block = _block(one, lines, new)
-        read.update(range(block.start, block.stop))
-        form = masked(split_prefix(lines[block.start].text)[1]) + "\n" + masked(lines[one.place].text)
-        if form in told:
-            continue
-        told.add(form)
-        kinds[one.kind] += 1
-        if kinds[one.kind] <= WHOLE_OF_A_KIND:
-            yield from block.shown
-        elif kinds[one.kind] <= WHOLE_OF_A_KIND + HEADS_OF_A_KIND:
-            yield one.place if one.kind == SUMMARY else block.start
-
-
-def _block(one: Weighed, lines: Sequence[Line], new: Sequence[bool] | None) -> Block:
-    if one.span is not None:
-        return Block(one.span[0], one.span[1], tuple(range(*one.span)))
-    return _new_stretch(one.place, lines, new) if new is not None and new[one.place] else block_at(lines, one.place)
-
-
-def _new_stretch(start: int, lines: Sequence[Line], new: Sequence[bool]) -> Block:
-    """Return the lines from one on that the green log lacks, up to one that only informs."""
-    stop = at = start + 1
-    while at < len(lines) and at - stop <= NEW_GAP and at - start <= MAX_LINES:
-        if new[at]:
-            if is_small_talk(lines[at].text):
-                break
-            stop = at + 1
-        at += 1
-    return Block(start, stop, tuple(range(start, stop)))
-
-
-def _last_words(
-    weighed: Sequence[Weighed], lines: Sequence[Line], region: Region, new: Sequence[bool] | None
-) -> Iterator[int]:
-    """Yield the last summaries of the failing step, and its last lines that say anything."""
-    told: set[str] = set()
-    for one in reversed(weighed):
-        is_within = region.first <= one.place <= region.last and (new is None or new[one.place])
-        form = masked(lines[one.place].text)
-        if one.kind == SUMMARY and is_within and form not in told and len(told) < LAST_SUMMARIES:
-            told.add(form)
-            yield one.place
-    if region.is_told:
-        is_telling = any(one.weight >= TELLING for one in weighed if one.place < region.last)
-        n = LAST_LINES if is_telling else LAST_LINES_ALONE
-        before = range(region.last - 1, max(region.first, region.last - 1 - 2 * n), -1)
-        said = [p for p in before if _says_something(lines[p])]
-        yield from said[:n]
-
-
-def _says_something(line: Line) -> bool:
-    return bool(line.text.strip()) and not line.mark and not line.is_echo and not is_small_talk(line.text)
-
-
 def _headline(weighed: Sequence[Weighed], lines: Sequence[Line], failed: Sequence[TestResult]) -> str:
     """Return what failed in one line: a test with its message, else the heaviest line."""
     if failed:
@@ -191,15 +119,33 @@ def _headline(weighed: Sequence[Weighed], lines: Sequence[Line], failed: Sequenc
     return "" if best is None else " ".join(split_prefix(lines[best.place].text)[1].split())
 
 
-def _cause(weighed: Sequence[Weighed], failed: Sequence[TestResult]) -> tuple[str, float]:
-    scores: Counter[str] = Counter()
+def _is_gate(lines: Sequence[Line], region: Region) -> bool:
+    """Tell whether the failing step's script compares the results of other jobs, which its echo shows filled in, and
+    says little more than that."""
+    n_said = 0
+    compares = False
+    for place in range(region.first, min(region.last, region.first + GATE_LINES * 10)):
+        line = lines[place]
+        if line.is_echo:
+            compares = compares or _COMPARES.search(line.text[:MAX_LINE_CHARS]) is not None
+        else:
+            n_said += bool(line.text.strip())
+    return compares and region.is_told and n_said <= GATE_LINES
+
+
+def _cause(weighed: Sequence[Weighed], chosen: Sequence[int], failed: Sequence[TestResult]) -> tuple[str, float]:
+    """Return the cause that the chosen lines tell best, and how sure that is.
+
+    Where tests failed, that is the cause, unless a line that tells of one of them names another.
+    """
+    shown = set(chosen)
+    scores: dict[str, float] = {}
+    of_tests = {place for test in failed for first, last in test.spans for place in range(first - 1, last)}
     for one in weighed:
-        if one.rule is not None:
+        if one.rule is not None and one.place in shown and (not failed or one.place in of_tests):
             score = one.weight * one.rule.confidence * (0.5 if one.rule.is_summary else 1.0)
-            scores[one.rule.cause] = max(scores[one.rule.cause], score)
+            scores[one.rule.cause] = max(scores.get(one.rule.cause, 0.0), score)
     if failed:
-        scores["test-assertion"] = max(scores["test-assertion"], 0.5)
-    if not scores:
-        return UNDECIDED, 0.0
-    cause, confidence = max(scores.items(), key=lambda pair: pair[1])
-    return cause, confidence
+        scores[TEST_ASSERTION] = max(scores.get(TEST_ASSERTION, 0.0), TESTS_FAILED)
+    cause, confidence = max(scores.items(), key=lambda pair: round(pair[1], 1), default=(UNDECIDED, 0.0))
+    return (cause, confidence) if confidence >= LEAST_CONFIDENCE else (UNDECIDED, 0.0)

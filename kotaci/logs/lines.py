@@ -22,7 +22,10 @@ _DATE = (
 STAMP = re.compile(rf"(?:\ufeff|´╗┐)?({_DATE}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{{7}}Z) ?")
 """The time stamp of a line, after a BOM, or what is left of one where a console took it for code page 850."""
 _FIRST_STAMP = re.compile(rf"^{STAMP.pattern}", re.MULTILINE)
-_ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+_ANSI = re.compile(
+    r"(?:\x1b|\^\[)\[[0-9;]{0,20}m|\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]"
+)
+"""Escapes; of colours also where a program wrote ESC as the two characters `^[`."""
 _MARK = re.compile(r"##\[([a-z-]{1,20})[^\]\n]{0,200}\]")
 _STEP_WORDS = re.compile(r"##\[group\]Run |Post job cleanup\.|Cleaning up orphan processes")
 _STEP_START = re.compile(r"##\[group\]Run |Post job cleanup\.$|Cleaning up orphan processes$")
@@ -83,7 +86,7 @@ def saved_error(body: bytes) -> str:
 
 def without_colours(text: str) -> str:
     """Return the text without ANSI escapes."""
-    return _ANSI.sub("", text) if "\x1b" in text else text
+    return _ANSI.sub("", text) if "\x1b" in text or "^[[" in text else text
 
 
 def split_lines(text: str) -> list[str]:
@@ -112,7 +115,7 @@ class Lines(Sequence[Line]):
             end = text.find("\n", start)
             stop = len(text) if end < 0 else end
             at = text.find("##[", start, min(stop, start + _MARK_CHARS))
-            word, shown = self._mark(start, stop) if at >= 0 else ("", "")
+            _, word, shown = self._parts(start, stop) if at >= 0 else ("", "", "")
             if word == "group":
                 is_echo = shown.startswith("Run ")
             self._is_echo.append(is_echo)
@@ -140,17 +143,22 @@ class Lines(Sequence[Line]):
 
     def _line(self, place: int) -> Line:
         start, stop = self._starts[place], self._starts[place + 1] - 1
-        stamp = STAMP.match(self._text, start, stop)
-        word, shown = self._mark(start, stop)
-        return Line(place + 1, stamp[1] if stamp else "", shown, word, bool(self._is_echo[place]))
+        at, word, shown = self._parts(start, stop)
+        return Line(place + 1, at, shown, word, self._is_echo[place] == 1)
 
-    def _mark(self, start: int, stop: int) -> tuple[str, str]:
-        """Return a line's marker and the text after it, without time stamp and colours."""
+    def _parts(self, start: int, stop: int) -> tuple[str, str, str]:
+        """Return a line's time stamp, its marker, and the text after both, without colours."""
         stamp = STAMP.match(self._text, start, stop)
-        raw = self._text[stamp.end() if stamp else start : stop]
-        shown = without_colours(raw.removeprefix("\ufeff") if stamp is None else raw).removesuffix("\r")
-        mark = _MARK.match(shown)
-        return (mark[1], shown[mark.end() :]) if mark else ("", shown)
+        shown = self._text[stamp.end() if stamp else start : stop]
+        if not stamp:
+            shown = shown.removeprefix("\ufeff")
+        shown = without_colours(shown)
+        if shown.endswith("\r"):
+            shown = shown[:-1]
+        at = stamp[1] if stamp else ""
+        if shown.startswith("##[") and (mark := _MARK.match(shown)):
+            return at, mark[1], shown[mark.end() :]
+        return at, "", shown
 
 
 def first_stamp(text: str) -> str:
