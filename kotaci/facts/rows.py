@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from kotaci.logs.ending import Ending, excerpt, parse_ending, span_of
+from kotaci.logs import explain
+from kotaci.logs.ending import Ending, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
 from kotaci.logs.setup import Queueing, SetupItem, parse_queueing, parse_setup
 from kotaci.model import BAD_OUTCOMES, Outcome
@@ -25,7 +26,7 @@ ATTEMPT_TABLES = {
     "setups": 1,
     "tests": 1,
     "rosters": 1,
-    "failures": 1,
+    "failures": 2,
     "cache_events": 1,
     "annotations": 1,
     "units": 1,
@@ -290,7 +291,7 @@ def _job_row(
 
 
 def _failure_row(job: _Job, key: tuple[Any, ...]) -> tuple[Any, ...]:
-    lines = excerpt(job.text or "", error_line=job.ending.error_line, span=job.span)
+    why = explain(job.text or "")
     return (
         *key,
         job.outcome,
@@ -298,14 +299,14 @@ def _failure_row(job: _Job, key: tuple[Any, ...]) -> tuple[Any, ...]:
         job.ending.exit_code,
         job.ending.error,
         job.ending.error_line,
-        lines[0].number if lines else None,
-        lines[-1].number if lines else None,
-        "\n".join(f"{line.number}\t{line.text}" for line in lines),
-        "last lines of the failing step",
-        None,
-        None,
-        None,
-        None,
+        why.lines[0] if why.lines else None,
+        why.lines[-1] if why.lines else None,
+        "\n".join(f"{line.number}\t{line.text}" for line in why.excerpt),
+        "signs of failure in this log alone",
+        why.headline,
+        why.cause,
+        why.confidence,
+        why.signature or None,
     )
 
 

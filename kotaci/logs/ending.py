@@ -1,4 +1,4 @@
-"""How a job ended according to its log, and a first plain excerpt of the lines before the error.
+"""How a job ended according to its log.
 
 The log does not hold everything: a job time-out and a cancellation by hand read the same, and a step that was
 allowed to fail reads like one that was not. Where the API's conclusion is known, it decides.
@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Line, Span, parse_lines, without_colours
+from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Span, without_colours
 from kotaci.model import Outcome
 
 _ERROR = re.compile(r"##\[error\]")
@@ -26,7 +26,6 @@ _AFTER_A_STEP = re.compile(
     r"|Evaluate and set |Node \d+ is being deprecated|Node\.js \d+ actions are deprecated"
 )
 _END = "Cleaning up orphan processes"
-EXCERPT_LINES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +84,3 @@ def _ends_step(text: str, offset: int) -> bool:
 def span_of(line_number: int, spans: Sequence[Span]) -> Span | None:
     """Return the span that holds the line."""
     return next((span for span in spans if span.first_line <= line_number <= span.last_line), None)
-
-
-def excerpt(text: str, *, error_line: int | None, span: Span | None, max_lines: int = EXCERPT_LINES) -> list[Line]:
-    """Return the last lines that say something, up to the error and within its step; without the script's echo.
-
-    A first plain excerpt (the end of the failing step): it misses a decisive line further up, which in labelled
-    logs of Rust jobs stood a median of 53 lines above the error.
-    """
-    first = span.first_line if span else 1
-    last = error_line if error_line is not None else (span.last_line if span else None)
-    lines = [
-        line
-        for line in parse_lines(text)
-        if line.number >= first
-        and (last is None or line.number <= last)
-        and not line.is_echo
-        and line.mark not in {"endgroup", "group"}
-        and line.text.strip()
-    ]
-    return lines[-max_lines:]

@@ -18,6 +18,7 @@ from kotaci.logs.difference import is_new
 from kotaci.logs.ending import CUT_OFF, parse_ending, span_of
 from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Line, Lines, parse_spans
 from kotaci.logs.results import TestResult, parse_tests
+from kotaci.logs.signatures import signature
 from kotaci.logs.weighing import Region, Weighed, weigh
 
 TEST_ASSERTION = "test-assertion"
@@ -32,6 +33,7 @@ _COMPARES = re.compile(rf"""["']{_RESULT}["'] *(?:[!=]=|=|-eq|-ne) *["']?{_RESUL
 TESTS_FAILED = 0.6
 """How sure it is that tests that failed say something of the code, where no line of theirs tells another cause."""
 
+_SAYS_NOTHING = re.compile(r"Process completed with exit code|The operation was canceled|The process '")
 _COLUMNS = re.compile(rf"^[^\t\n]{{0,400}}\t[^\t\n]{{0,400}}\t(?={STAMP.pattern})", re.MULTILINE)
 _COLUMNS_AHEAD = 20_000
 
@@ -58,6 +60,12 @@ class Explanation:
     def lines(self) -> tuple[int, ...]:
         """The numbers of the lines to show, from 1, of the text as given."""
         return tuple(line.number for line in self.excerpt)
+
+    @property
+    def signature(self) -> str:
+        """The stable id of the same failure; empty where the log says no more than that it ended."""
+        says_nothing = not self.headline or _SAYS_NOTHING.match(self.headline)
+        return "" if says_nothing else signature(self.headline)
 
     @property
     def failed_tests(self) -> tuple[str, ...]:

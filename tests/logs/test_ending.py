@@ -4,22 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotaci.logs.ending import EXCERPT_LINES, Ending, excerpt, parse_ending, span_of
-from kotaci.logs.lines import Span, parse_spans
+from kotaci.logs.ending import Ending, parse_ending, span_of
+from kotaci.logs.lines import Span
 from kotaci.model import Outcome
 from tests.builders import (
     BOM,
     LAST,
     SEEDED,
     Step,
-    checkout,
     failed,
     job_log,
     passed,
     script,
     set_up,
     stamped,
-    unstamped,
 )
 
 CANCELLED = "##[error]The operation was canceled."
@@ -172,53 +170,6 @@ def test_every_text_has_an_ending_and_its_line_has_the_mark(text: str) -> None:
     assert (told.error_line is None) == (told.outcome in {Outcome.SUCCESS, Outcome.UNKNOWN})
     if told.error_line is not None:
         assert "##[error]" in text.split("\n")[told.error_line - 1]
-
-
-# -- excerpts -------------------------------------------------------------------------------------------------
-
-
-def shown(text: str, **options: int) -> list[str]:
-    told = parse_ending(text)
-    assert told.error_line is not None
-    span = span_of(told.error_line, parse_spans(text))
-    return [line.text for line in excerpt(text, error_line=told.error_line, span=span, **options)]
-
-
-def test_an_excerpt_ends_at_the_error_and_stays_in_its_step_without_the_echo() -> None:
-    steps = [
-        set_up(),
-        checkout(),
-        script(3, "cargo build", "Finished"),
-        script(4, "cargo test", "test index::grows ... FAILED", "", "error: test failed", exit_code=101),
-        script(5, "cat report", "nothing"),
-        LAST,
-    ]
-    assert shown(job_log(steps)) == [
-        "test index::grows ... FAILED",
-        "error: test failed",
-        "Process completed with exit code 101.",
-    ]
-
-
-def test_an_excerpt_is_the_last_lines_and_no_more_than_asked_for() -> None:
-    text = job_log([set_up(), script(3, "x", *map(str, range(100)), exit_code=1), LAST])
-    assert len(shown(text)) == EXCERPT_LINES
-    assert shown(text, max_lines=3) == ["98", "99", "Process completed with exit code 1."]
-
-
-def test_an_excerpt_keeps_lines_without_time_stamps_and_their_numbers() -> None:
-    text = stamped(["one", unstamped("two"), "##[error]Process completed with exit code 1."])
-    assert [(line.number, line.text) for line in excerpt(text, error_line=3, span=None)] == [
-        (1, "one"),
-        (2, "two"),
-        (3, "Process completed with exit code 1."),
-    ]
-
-
-def test_without_an_error_the_excerpt_is_the_end_of_the_step_or_of_the_log() -> None:
-    text = stamped(["one", "two", "three"])
-    assert [line.text for line in excerpt(text, error_line=None, span=Span("a", 1, 2))] == ["one", "two"]
-    assert [line.text for line in excerpt(text, error_line=None, span=None)] == ["one", "two", "three"]
 
 
 def test_a_line_outside_every_part_has_none() -> None:

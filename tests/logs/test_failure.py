@@ -174,3 +174,12 @@ def test_what_comes_after_the_failing_step_changes_nothing(n: int) -> None:
     steps = [set_up(), script(3, "cargo test", *PANIC, exit_code=101)]
     after = [script(4 + at, f"echo {at}", "error: late", "FAILED") for at in range(n)]
     assert explain(job_log([*steps, *after, LAST])).lines == explain(job_log([*steps, LAST])).lines
+
+
+def test_the_same_failure_has_the_same_signature_in_another_run() -> None:
+    again = [line.replace("(2210)", "(981)").replace("0.01s", "0.07s") for line in PANIC]
+    assert explain(log_of(*PANIC)).signature == explain(log_of(*NOISE, *again)).signature != ""
+
+
+def test_a_log_that_only_says_that_it_ended_has_no_signature() -> None:
+    assert explain(log_of("working", exit_code=1)).signature == ""
