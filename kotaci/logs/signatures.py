@@ -98,27 +98,35 @@ def normal_form(text: str) -> str:
     Its own normal form is itself. Of a long text the beginning counts (`MAX_TEXT_CHARS`, `MAX_NORMAL_CHARS`); a line
     that repeats the one before, and an empty one, do not. Time is linear in the text up to that limit.
     """
-    form = text[:MAX_TEXT_CHARS]
-    for _ in range(_MOST_LOOKS):
-        before, form = form, _cut(_look(form))
-        if form == before:
-            break
+    lines: list[str] = []
+    for raw in text[:MAX_TEXT_CHARS].replace("\r", "\n").split("\n"):
+        line = _steady(raw)
+        if line and (not lines or lines[-1] != line):
+            lines.append(line)
+    form = "\n".join(lines)
+    while len(form) > MAX_NORMAL_CHARS:
+        before, _, last = _cut(form).rpartition("\n")
+        # Half a line may read otherwise than a whole one.
+        last = _steady(last)
+        form = f"{before}\n{last}".strip() if last not in {"", before.rpartition("\n")[2]} else before
     return form
 
 
-def _look(text: str) -> str:
-    kinds = read_kinds()
-    lines: list[str] = []
-    for raw in without_colours(text).replace("\r", "\n").split("\n"):
-        line = re.sub(r"\\+", "/", raw)
-        stamp = STAMP.match(line)
-        line = line[stamp.end() :] if stamp else line
-        said = _SAID_BEFORE.match(line)
-        line = " ".join((line[said.end() :] if said else line).split())
-        line = " ".join(kinds.any_kind.sub(_replaced, line).split())
-        if line and (not lines or lines[-1] != line):
-            lines.append(line)
-    return "\n".join(lines)
+def _steady(line: str) -> str:
+    for _ in range(_MOST_LOOKS):
+        before, line = line, _look(line)
+        if line == before:
+            break
+    return line
+
+
+def _look(line: str) -> str:
+    line = re.sub(r"\\+", "/", without_colours(line))
+    stamp = STAMP.match(line)
+    line = line[stamp.end() :] if stamp else line
+    said = _SAID_BEFORE.match(line)
+    line = " ".join((line[said.end() :] if said else line).split())
+    return " ".join(read_kinds().any_kind.sub(_replaced, line).split())
 
 
 def _replaced(found: re.Match[str]) -> str:
@@ -130,7 +138,5 @@ def _replaced(found: re.Match[str]) -> str:
 
 
 def _cut(form: str) -> str:
-    if len(form) <= MAX_NORMAL_CHARS:
-        return form
     end = max(form.rfind(" ", 0, MAX_NORMAL_CHARS), form.rfind("\n", 0, MAX_NORMAL_CHARS))
     return form[: end if end > 0 else MAX_NORMAL_CHARS].rstrip()
