@@ -331,6 +331,17 @@ def job_url(repo: str, run_id: int, job_id: int) -> str:
     return f"{_repo_url(repo)}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
 
 
+def commit_url(repo: str, sha: str) -> str:
+    """Return the address of a commit; empty where its id is not whole."""
+    return f"{_repo_url(repo)}/commit/{sha}" if re.fullmatch(r"[0-9a-f]{40}", sha) else ""
+
+
+def compare_url(repo: str, before: str, after: str) -> str:
+    """Return the address of what changed from one commit to another; empty where an id is not whole."""
+    is_whole = all(re.fullmatch(r"[0-9a-f]{40}", sha) for sha in (before, after))
+    return f"{_repo_url(repo)}/compare/{before}...{after}" if is_whole else ""
+
+
 def workflow_url(repo: str, workflow: str) -> str:
     """Return the address of a workflow's list of runs; empty where its path is not known."""
     file = workflow.removeprefix(".github/workflows/")

@@ -258,6 +258,7 @@ def api_batch(
     log: str | None = None,
     repo: str = REPO,
     source: str = "api",
+    sha: str = SHA,
 ) -> Batch:
     """Return an attempt of one job, its log being that text, or by default one that tells the same conclusion.
 
@@ -266,7 +267,7 @@ def api_batch(
     job_id = run_id * 10 + attempt
     text = log if log is not None else job_log(passed() if conclusion == "success" else failed(), at=at)
     payloads = (
-        run_payload(run_id, attempt, at=at, conclusion=conclusion),
+        run_payload(run_id, attempt, at=at, conclusion=conclusion, head_sha=sha),
         job_payload(run_id, attempt, job_id, at=at, conclusion=conclusion),
     )
     return Batch(repo, source, payloads, (Log(run_id, attempt, job_id, at, text.encode()),))

@@ -904,3 +904,10 @@ def test_a_log_that_comes_while_a_prune_runs_is_not_lost(filled: Path) -> None:
         assert store.prune(before=APRIL)[0] == 2
         assert (store.log(REPO, 3, 1, 31), store.check()) == (job_log(passed()), [])
     assert bodies(filled) == [3]
+
+
+def test_the_payload_that_was_stored_last_is_the_newest_of_what_content_names(store: Store) -> None:
+    assert store.last_payload(REPO, "codeowners") is None
+    for key, text in (("ffff", "* @a"), ("0000", "* @b")):
+        write_all(store, Batch(REPO, "git", [Payload("codeowners", key, text)]))
+    assert store.last_payload(REPO, "codeowners") == "* @b"

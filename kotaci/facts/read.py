@@ -35,6 +35,8 @@ class History:
     """STARTS of all runs up to the window's end, also before it: what shows that something fell silent"""
     default_branch: str
     branch_is_told: bool
+    code_owners: str = ""
+    """The text of the repository's CODEOWNERS file; empty where none is held"""
     wanted: Mapping[str, int] = field(default_factory=dict)
     """What a fetch has listed in this window and not fetched yet, by kind: runs, logs ..."""
 
@@ -109,7 +111,9 @@ def _read(store: Store, manifest: Manifest, repo: str, since: str, until: str, t
         as_of = min(as_of, window.until)
     starts = whole if window.until is None else whole[(whole["started_at"] < window.until).fillna(False)]
     wanted = store.n_wants(repo, since=window.since)
-    return History(repo, window, as_of, frames, starts[STARTS], branch or _busiest_branch(whole), bool(branch), wanted)
+    base = branch or _busiest_branch(whole)
+    owners = str(store.last_payload(repo, "codeowners") or "")
+    return History(repo, window, as_of, frames, starts[STARTS], base, bool(branch), owners, wanted)
 
 
 def _fetched_at(store: Store, repo: str) -> datetime | None:

@@ -1,22 +1,22 @@
-"""What `failure_triage` shows."""
+"""What `failure_triage` shows: the answer, its figures, tables of what is hidden, over or cancelled, and actions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from kotaci.analysis.failures import CONSEQUENCE, GONE, OVER, QUIET, REMEDIES, Group, Triage
+from kotaci.analysis.failures import FAILING, TABLES, Group, Triage
 from kotaci.analysis.statistics import wilson
-from kotaci.config import Owners
+from kotaci.config import CodeOwners, Owners, parse_codeowners
 from kotaci.facts import History
-from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, job_url, plural
+from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, Outcome, Verdict, job_url, plural, short_workflow
+from kotaci.pages.failing import FLAKY, TONES, to_card
 from kotaci.pages.opening import no_runs
 from kotaci.report import words
 from kotaci.report.blocks import (
     Block,
-    Card,
     Col,
-    ExcerptLine,
-    Gap,
     StripCell,
     Tile,
     answer,
@@ -25,64 +25,122 @@ from kotaci.report.blocks import (
     findings,
     note,
     stack,
-    strip,
     table,
     tiles,
 )
-from kotaci.report.inline import Inline, badge, code, join, link, sentence
+from kotaci.report.inline import Inline, code, join, link, sentence
 
-TABLES = ("runs", "jobs", "failures", "annotations")
-"""The tables that the notebook reads."""
+__all__ = ["TABLES", "cancelled_table", "group_cards", "hidden_table", "over", "retried_table", "triage_actions",
+           "triage_answer", "triage_tiles"]  # fmt: skip
 
-_TONES = {
-    "failing": "bad",
-    "flaky": "warn",
-    "undecided": "info",
-    "masked": "calm",
-    OVER: "good",
-    CONSEQUENCE: "calm",
-    GONE: "calm",
-}
+NO_OWNERS = Owners()
 
-_BESIDES = {OVER: "over", CONSEQUENCE: "only a consequence", GONE: "of jobs that no longer run"}
+_WORDS = {str(verdict): tone for verdict, tone in TONES.items()}
 
 
 def triage_answer(history: History, triage: Triage) -> Block:
-    """Return the answer in a paragraph: what fails now, what flaked, what is over."""
+    """Return the answer in a paragraph: what is red and why, since when, and what to do first."""
     if history["runs"].empty:
         return no_runs(history)
     if not triage.groups:
         return answer(
             sentence("**Nothing is red.** No job failed in {n}.", n=plural(triage.n_runs, "run")), tone="good"
         )
-    counts = {verdict: sum(group.verdict == verdict for group in triage.groups) for verdict in _TONES}
+    now = [group for group in triage.groups if _part(group) == "now"]
+    flaky = [group for group in triage.groups if _part(group) == "flaky"]
+    open_ones = [group for group in triage.groups if _part(group) == "open"]
     first = triage.groups[0]
-    n = counts[first.verdict]
-    lead = {
-        "failing": sentence("**{n} now.**", n=_are(n, "failing")),
-        "flaky": sentence("**Nothing fails for good, but {n}.**", n=_are(n, "flaky")),
-        "undecided": sentence("**{n}: broken or flaky cannot be told yet.**", n=_are(n, "undecided")),
-    }.get(first.verdict, sentence("**Nothing is known to fail now.**"))
-    text = sentence(
-        "{lead} {verb} {job}: {headline}; {why}.",
-        lead=lead,
-        verb="Most often it was" if first.verdict in QUIET else "Start with",
-        job=link(code(f"{first.workflow} / {first.job}"), f"#{first.id}"),
-        headline=code(first.headline),
-        why=first.why,
-    )
-    rest = [
-        f"{counts[verdict]} {_BESIDES.get(verdict, verdict)}"
-        for verdict in _TONES
-        if counts[verdict] and verdict != first.verdict
-    ]
-    if rest:
-        text = sentence("{text} Besides: {rest}.", text=text, rest=", ".join(rest))
-    return answer(text, tone=_TONES[first.verdict])
+    start = _name(first)
+    if now:
+        lead = sentence("**{n} now.** Start with {start}: ", n=_counted(now, "fails", "fail"), start=start)
+        text = sentence("{lead}{what}.", lead=lead, what=_what(first))
+    elif flaky:
+        red = frozenset().union(*(group.runs for group in flaky)) & _red_runs(history["runs"])
+        text = sentence(
+            "**Nothing fails for good, but {what} {makes} {share} of the red runs.** Start with {start}: {how}.",
+            what=plural(len(flaky), "flaky failure"),
+            makes="makes" if len(flaky) == 1 else "make",
+            share=words.percent(len(red) / max(1, len(_red_runs(history["runs"])))),
+            start=start,
+            how=_what(first),
+        )
+    elif open_ones:
+        lead = sentence("**{n} decided by nothing yet.**", n=_counted(open_ones, "is", "are"))
+        text = sentence("{lead} Start with {start}: {what}.", lead=lead, start=start, what=_what(first))
+    else:
+        lead = sentence("**Nothing is known to fail now.** Most often it was {start}: ", start=start)
+        text = sentence("{lead}{what}.", lead=lead, what=_what(first))
+    besides = _besides(triage.groups, first, shown=now or flaky or open_ones)
+    if besides:
+        text = sentence("{text} {besides}", text=text, besides=besides)
+    return answer(text, tone="bad" if now else TONES[first.verdict] if not first.is_quiet else "good")
 
 
-def _are(n: int, verdict: str) -> str:
-    return f"1 group of failures is {verdict}" if n == 1 else f"{n} groups of failures are {verdict}"
+def _name(group: Group) -> Inline:
+    return link(code(group.headline), f"#{group.id}")
+
+
+def _counted(groups: Sequence[Group], one: str, many: str) -> str:
+    return f"{plural(len(groups), 'failure')} {one if len(groups) == 1 else many}"
+
+
+def _what(group: Group) -> Inline:
+    """Return what a group is, in a clause: its verdict, how often, since when or where."""
+    flaked = group.verdict in FLAKY
+    how = {
+        Verdict.REGRESSION: sentence("a regression{among}", among=_among(group)),
+        Verdict.UNDECIDED: Inline.of("whether it is broken or flaky cannot be told yet"),
+        Verdict.FLAKY: Inline.of("flaky"),
+    }.get(group.verdict, Inline.of(str(group.verdict)))
+    rate = f"it failed in {group.n_runs} of {plural(group.n_job_runs, 'run')} of {group.job}"
+    since = group.status.why if group.status.word == FAILING else ""
+    passed = ""
+    if flaked and group.odds.n and group.odds_of == "of these":
+        passed = f"{group.odds.n_green} of {plural(group.odds.n, 're-run')} went green"
+    return join([how, rate, passed, since], sep=", ")
+
+
+def _among(group: Group) -> Inline | str:
+    if not group.culprits:
+        return ""
+    shown = join([link(code(one.sha[:7]), one.url) for one in group.culprits[:3]], sep=" ")
+    return sentence(" among {n}: {shown}", n=plural(len(group.culprits), "commit"), shown=shown)
+
+
+def _besides(groups: Sequence[Group], first: Group, *, shown: Sequence[Group]) -> str:
+    """Return how many other groups there are of each kind, in a sentence; empty for none."""
+    rest = [group for group in groups if group is not first and group not in shown]
+    if not rest and len(shown) <= 1:
+        return ""
+    kinds = {
+        "failing now": [group for group in rest if _part(group) == "now"],
+        "flaky": [group for group in rest if _part(group) == "flaky"],
+        "not decided": [group for group in rest if _part(group) == "open"],
+    }
+    hidden = {(group.workflow, group.job) for group in rest if _part(group) == "hidden"}
+    over = [group for group in rest if _part(group) == "over" and group.verdict != Verdict.CONSEQUENCE]
+    told = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
+    told += [f"{plural(len(hidden), 'job')} failing unseen"] if hidden else []
+    if over:
+        known = [group.verdict for group in over if group.verdict != Verdict.UNDECIDED]
+        named = ", ".join(f"{known.count(verdict)} {verdict}" for verdict in dict.fromkeys(known))
+        told.append(f"{len(over)} over" + (f" ({named})" if named else ""))
+    return f"Besides: {', '.join(told)}." if told else ""
+
+
+def _red_runs(runs: pd.DataFrame) -> frozenset[int]:
+    return frozenset(runs.loc[runs["outcome"].isin(BAD_OUTCOMES), "run_id"])
+
+
+def _part(group: Group) -> str:
+    """Return the part of the page a group belongs to: now, flaky, open, hidden or over."""
+    if group.is_quiet:
+        return "over"
+    if group.verdict == Verdict.MASKED:
+        return "hidden"
+    if group.status.word == FAILING:
+        return "now"
+    return "flaky" if group.verdict in FLAKY else "open"
 
 
 def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
@@ -92,100 +150,145 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
     first = runs[(runs["attempt"] == 1) & runs["outcome"].isin(DECIDED_OUTCOMES)]
     n, x = len(first), int(first["outcome"].isin(BAD_OUTCOMES).sum())
     low, high = wilson(x, n)
-    again = len(frozenset().union(*(group.passed_again for group in triage.groups)))
-    masked = [group for group in triage.groups if group.is_masked]
-    minutes = sum(group.minutes for group in triage.groups)
+    again = runs[runs["attempt"] > 1]
+    n_green = int(again.loc[again["outcome"] == Outcome.SUCCESS, "run_id"].nunique())
+    masked = {(group.workflow, group.job) for group in triage.groups if group.verdict == Verdict.MASKED}
+    n_retried = int(triage.retried["n_green"].sum())
+    kinds = pd.Series([str(group.verdict) for group in triage.groups if group.verdict != Verdict.CONSEQUENCE])
     return tiles(
         [
             Tile(
                 words.percent(x / n) if n else "–",
                 sentence("of {n} runs failed [{low:.0f}, {high:.0f}]", n=n, low=100 * low, high=100 * high),
+                "first attempts",
             ),
-            Tile(triage.n_failed_jobs, "failed jobs", f"in {plural(len(triage.groups), 'group')}"),
-            Tile(again, "runs passed when run again", f"{minutes:,.0f} minutes went into failed jobs"),
             Tile(
-                len(masked),
-                "groups of jobs that may fail" if len(masked) != 1 else "group of jobs that may fail",
-                "unseen where the run is green" if masked else "",
-                "warn" if masked else "calm",
+                triage.n_failed_jobs,
+                f"failed jobs, {plural(len(triage.groups), 'way')}",
+                ", ".join(f"{count} {kind}" for kind, count in kinds.value_counts().head(3).items()),
+            ),
+            Tile(
+                plural(again["run_id"].nunique(), "run"),
+                "started again by hand",
+                f"{n_green} went green" if len(again) else "",
+                "warn" if n_green else "calm",
+            ),
+            Tile(
+                len(masked) + len(triage.retried),
+                "jobs and tests fail unseen",
+                f"{plural(len(masked), 'job')} may fail, {n_retried} green jobs retried" if masked or n_retried else "",
+                "warn" if masked or n_retried else "calm",
             ),
         ]
     )
 
 
-NO_OWNERS = Owners()
+def group_cards(
+    triage: Triage, *, parts: Sequence[str], owners: Owners = NO_OWNERS, code_owners: str = "", limit: int = 12
+) -> Block:
+    """Return a card for each group of these parts (now, flaky, open); those past the limit stand folded."""
+    shown = [group for group in triage.groups if _part(group) in parts]
+    return _cards(shown, owners=owners, code_owners=code_owners, limit=limit)
 
 
-def group_cards(triage: Triage, *, verdicts: tuple[str, ...], owners: Owners = NO_OWNERS, limit: int = 12) -> Block:
-    """Return a card for each group with one of the verdicts, its owner on it; those past the limit stand folded."""
-    shown = [group for group in triage.groups if group.verdict in verdicts]
+def _cards(shown: Sequence[Group], *, owners: Owners, code_owners: str, limit: int) -> Block:
     if not shown:
         return note(sentence("None in this window."))
-    first = cards([_to_card(group, owners) for group in shown[:limit]])
-    if len(shown) <= limit:
-        return first
-    rest = [_to_card(group, owners) for group in shown[limit:]]
-    return stack(first, details(f"and {plural(len(rest), 'more group')}", [cards(rest)]))
+    of_paths: CodeOwners = parse_codeowners(code_owners)
+    made = [to_card(group, owners=owners, code_owners=of_paths) for group in shown]
+    if len(made) <= limit:
+        return cards(made)
+    return stack(cards(made[:limit]), details(f"and {plural(len(made) - limit, 'more group')}", [cards(made[limit:])]))
 
 
-def _to_card(group: Group, owners: Owners) -> Card:
-    legs = f" ({'; '.join(group.legs)})" if group.legs else ""
-    exit_code = sentence("exit code {code}", code=group.exit_code) if group.exit_code is not None else None
-    owner = owners.of(group.workflow, job=group.job)
-    meta = join(
+def hidden_table(triage: Triage) -> Block:
+    """Return the jobs that fail unseen, because they are allowed to: one row a job."""
+    jobs: dict[tuple[str, str], list[Group]] = {}
+    for group in triage.groups:
+        if _part(group) == "hidden":
+            jobs.setdefault((group.workflow, group.job), []).append(group)
+    frame = pd.DataFrame([_hidden_row(groups) for groups in jobs.values()])
+    return table(
+        frame,
         [
-            f"{group.workflow} / {group.job}{legs}",
-            sentence("owner {owner}", owner=owner) if owner else None,
-            sentence("step {step}", step=code(group.step)) if group.step else None,
-            exit_code,
-            f"{plural(group.n_runs, 'run')} on {plural(group.n_branches, 'branch', 'branches')}",
-            " to ".join(dict.fromkeys((words.day(group.first_at), words.day(group.last_at)))),
-            join([link(one.text, one.url) for one in group.evidence], sep=", "),
-        ]
-    )
-    return Card(
-        title=group.headline,
-        badge=badge(group.verdict, _TONES[group.verdict]),
-        meta=meta,
-        excerpt=_with_gaps(group),
-        strip=strip(
-            [StripCell(cell.outcome, cell.title) for cell in group.history],
-            caption=f"last {len(group.history)} runs of {group.history_of}, oldest left",
-        ),
-        do=Inline.of(REMEDIES[group.verdict]),
-        why=sentence("{verdict}: {why}.", verdict=group.verdict.capitalize(), why=group.why),
-        anchor=group.id,
+            Col("job", link="url"),
+            Col("verdict", kind="badge", tones=_WORDS),
+            Col("headline", "most often", kind="code"),
+            Col("failed", "runs failed"),
+            Col("minutes", kind="minutes"),
+            Col("since", kind="day"),
+            Col("why"),
+        ],
+        more="more jobs",
+        none="No job that is allowed to fail did.",
     )
 
 
-def _with_gaps(group: Group) -> list[ExcerptLine | Gap]:
-    shown: list[ExcerptLine | Gap] = []
-    before = None
-    for number, text in group.excerpt:
-        if before is not None and number > before + 1:
-            shown.append(Gap(number - before - 1))
-        shown.append(ExcerptLine(number, text, is_hit=text.strip() == group.headline))
-        before = number
-    return shown
+def _hidden_row(groups: Sequence[Group]) -> dict[str, object]:
+    most = max(groups, key=lambda group: group.n_runs)
+    n = len(frozenset().union(*(group.runs for group in groups)))
+    others = f", and {plural(len(groups) - 1, 'other way')}" if len(groups) > 1 else ""
+    return {
+        "job": f"{most.workflow} / {most.job}",
+        "headline": sentence("{what}{others}", what=code(most.headline), others=others),
+        "verdict": str(most.verdict),
+        "failed": f"{n} of {most.n_job_runs}",
+        "minutes": sum(group.minutes for group in groups),
+        "since": min(group.first_at for group in groups),
+        "why": "it never passed" if n == most.n_job_runs else most.proof,
+        "url": most.evidence[0].url if most.evidence else "",
+    }
 
 
-def over_table(triage: Triage) -> Block:
-    """Return the groups that ask for nothing now, newest first."""
-    over = sorted(
-        (group for group in triage.groups if group.verdict in QUIET), key=lambda group: group.last_at, reverse=True
+def retried_table(triage: Triage) -> Block:
+    """Return the tests that passed only when their runner tried them again."""
+    rows = triage.retried.to_dict("records")
+    frame = triage.retried.assign(
+        verdict=str(Verdict.FLAKY_INSIDE),
+        job=[f"{short_workflow(row['workflow'])} / {row['job_base']}" for row in rows],
+        url=[job_url(row["repo"], row["run_id"], row["job_id"]) for row in rows],
     )
+    return table(
+        frame,
+        [
+            Col("test", kind="code"),
+            Col("job"),
+            Col("verdict", kind="badge", tones=_WORDS),
+            Col("n_jobs", "jobs", kind="number"),
+            Col("n_green", "of these green", kind="number"),
+            Col("first_at", "first", kind="day"),
+            Col("last_at", "last", kind="day", link="url"),
+        ],
+        more="more tests",
+        none="No test was tried again by its runner, as far as the logs tell.",
+    )
+
+
+def over(triage: Triage, *, owners: Owners = NO_OWNERS, code_owners: str = "", limit: int = 4) -> Block:
+    """Return what asks for nothing now: cards for what has a proof, a table for the rest, newest first."""
+    quiet = sorted((group for group in triage.groups if _part(group) == "over"), key=lambda group: group.last_at)
+    proved = [group for group in reversed(quiet) if group.verdict not in {Verdict.UNDECIDED, Verdict.CONSEQUENCE}]
+    rest = [group for group in reversed(quiet) if group not in proved]
+    blocks = [_over_table(rest)]
+    if proved:
+        blocks.insert(0, _cards(proved, owners=owners, code_owners=code_owners, limit=limit))
+    return stack(*blocks)
+
+
+def _over_table(groups: Sequence[Group]) -> Block:
     frame = pd.DataFrame(
         [
             {
                 "headline": group.headline,
                 "job": f"{group.workflow} / {group.job}",
-                "verdict": group.verdict,
+                "verdict": str(group.verdict),
+                "status": group.status.word,
                 "n_runs": group.n_runs,
                 "last_at": group.last_at,
                 "url": group.evidence[0].url if group.evidence else "",
                 "history": [StripCell(cell.outcome, cell.title) for cell in group.history[-10:]],
             }
-            for group in over
+            for group in groups
         ]
     )
     return table(
@@ -193,9 +296,10 @@ def over_table(triage: Triage) -> Block:
         [
             Col("headline", "what the log said", kind="code"),
             Col("job"),
-            Col("verdict", kind="badge", tones=_TONES),
+            Col("verdict", kind="badge", tones=_WORDS),
+            Col("status", "now"),
             Col("n_runs", "runs", kind="number"),
-            Col("last_at", "last failed", kind="time", link="url"),
+            Col("last_at", "last failed", kind="day", link="url"),
             Col("history", "last runs, oldest left", kind="strip"),
         ],
         more="more groups",
@@ -203,22 +307,19 @@ def over_table(triage: Triage) -> Block:
     )
 
 
-def cancelled_table(triage: Triage, annotations: pd.DataFrame) -> Block:
-    """Return the cancelled jobs with what GitHub's annotation says of them, where it is held."""
-    said = annotations.drop_duplicates(["run_id", "attempt", "job_id"]).set_index(["run_id", "attempt", "job_id"])
-    keys = pd.MultiIndex.from_frame(triage.cancelled[["run_id", "attempt", "job_id"]])
-    frame = triage.cancelled.assign(
-        message=said["message"].reindex(keys).to_numpy(),
-        url=[job_url(row["repo"], row["run_id"], row["job_id"]) for row in triage.cancelled.to_dict("records")],
-    )
+def cancelled_table(triage: Triage) -> Block:
+    """Return the cancelled jobs with their verdict and what proves it."""
+    rows = triage.cancelled.to_dict("records")
+    frame = triage.cancelled.assign(url=[job_url(row["repo"], row["run_id"], row["job_id"]) for row in rows])
     return table(
         frame.sort_values("started_at", ascending=False),
         [
-            Col("started_at", "started", kind="time"),
+            Col("started_at", "started", kind="day"),
             Col("job", kind="code", link="url"),
+            Col("verdict", kind="badge", tones=_WORDS),
             Col("failed_step", "in step"),
             Col("wall_s", "after", kind="duration"),
-            Col("message", "annotation"),
+            Col("proof"),
         ],
         limit=15,
         more="more cancelled jobs",
@@ -228,4 +329,4 @@ def cancelled_table(triage: Triage, annotations: pd.DataFrame) -> Block:
 
 def triage_actions(triage: Triage) -> Block:
     """Return what to do, ranked."""
-    return findings(triage.findings, none="Nothing to do: no job failed.")
+    return findings(triage.findings, none="Nothing to do: no job failed, or what failed is over.")

@@ -347,6 +347,9 @@ class Card:
     meta: Inline | None = None
     excerpt: Sequence[ExcerptLine | Gap] = ()
     strip: Block | None = None
+    facts: Sequence[tuple[str, Inline]] = ()
+    """what is known of it, each under a word or two"""
+    more: Block | None = None
     do: Inline | None = None
     why: Inline | None = None
     anchor: str = ""
@@ -375,6 +378,8 @@ def _card_html(card: Card) -> str:
         meta=_safe(card.meta),
         lines=lines,
         strip=_safe(card.strip),
+        facts=[(words.one_line(name), _safe(told)) for name, told in card.facts],
+        more=_safe(card.more),
         do=_safe(card.do),
         why=_safe(card.why),
     )
@@ -395,6 +400,8 @@ def _card_markdown(card: Card) -> str:
         card.meta.markdown if card.meta else "",
         md.fence("\n".join(lines)) if lines else "",
         card.strip.markdown if card.strip else "",
+        "\n".join(f"- {md.escape_text(name)}: {told.markdown}" for name, told in card.facts),
+        card.more.markdown if card.more else "",
         f"**Do:** {card.do.markdown}" if card.do else "",
         card.why.markdown if card.why else "",
     ]

@@ -67,6 +67,12 @@ class Reading(Files):
         rows = list(self._rows("SELECT body FROM payloads WHERE (repo, kind, key) = (?,?,?)", (repo, kind, key)))
         return self._decoded(repo, kind, key, rows[0][0]) if rows else None
 
+    def last_payload(self, repo: str, kind: str) -> Any:
+        """Return the body of that kind that was stored last, or None; of what is keyed by content, the newest."""
+        query = "SELECT key, body FROM payloads WHERE (repo, kind) = (?,?) ORDER BY rowid DESC LIMIT 1"
+        rows = list(self._rows(query, (repo, kind)))
+        return self._decoded(repo, kind, *rows[0]) if rows else None
+
     def payloads(self, repo: str, kind: str, *, month: str | None = None) -> Iterator[tuple[str, str, Any]]:
         """Yield (key, source, body) of every payload of that kind, by key; only that month's where one is given."""
         rows = self._rows(

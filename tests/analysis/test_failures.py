@@ -1,45 +1,64 @@
-"""Failures in groups: what failed alike, and whether it fails now, flakes, is masked, is over, or cannot be told."""
+"""Failures in groups: what failed alike, what it is, how it stands, its commits, its odds and its history."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
 
-from kotaci.analysis.failures import Group, Triage, TriageOptions, assess_failures, to_excerpt_lines
+from kotaci.analysis.failures import TABLES, Group, Triage, TriageOptions, assess_failures, to_excerpt_lines
 from kotaci.model import Certainty, Severity
-from tests.analysis.frames import CI, Row, failure, failures, job, jobs, run, runs
+from kotaci.tables import TABLES as CONTRACT
+from tests.analysis.frames import CI, Row, a_test, commit, failure, failures, frame, job, jobs, run, runs, setup
 
 LINE = "error: test failed, to rerun pass `--lib`"
 
+Told = tuple[Row, Row, Row | None]
 
-def triage(told: Sequence[tuple[Row, Row, Row | None]], *, options: TriageOptions | None = None) -> Triage:
+
+def triage(
+    told: Sequence[Told],
+    *,
+    tests: Iterable[Row] = (),
+    commits: Iterable[Row] = (),
+    setups: Iterable[Row] = (),
+    base: str = "main",
+    options: TriageOptions | None = None,
+) -> Triage:
     """Return the triage of (run, job, failure or None) rows."""
-    return assess_failures(
-        runs({(row["run_id"], row["attempt"]): row for row, _, _ in told}.values()),
-        jobs(row for _, row, _ in told),
-        failures(row for _, _, row in told if row is not None),
-        default_branch="main",
-        options=options or TriageOptions(),
-    )
+    tables = {name: frame(CONTRACT[name], ()) for name in TABLES} | {
+        "runs": runs({(row["run_id"], row["attempt"]): row for row, _, _ in told}.values()),
+        "jobs": jobs(row for _, row, _ in told),
+        "failures": failures(row for _, _, row in told if row is not None),
+        "tests": frame(CONTRACT["tests"], tests),
+        "commits": frame(CONTRACT["commits"], commits),
+        "setups": frame(CONTRACT["setups"], setups),
+    }
+    as_of = max((row["ended_at"] for row, _, _ in told), default=None)
+    return assess_failures(tables, default_branch=base, as_of=as_of, options=options or TriageOptions())
 
 
-def story(letters: str, *lines: str, **told: Any) -> list[tuple[Row, Row, Row | None]]:
-    """Return a run of one job each hour: P passed, F failed with these lines, C cancelled."""
+def said(of: Row, line: str, **told: Any) -> Row:
+    """Return what the log of a job said, its signature being the line."""
+    return {**failure(of, line), "headline": line, "signature": line} | told
+
+
+def story(letters: str, line: str = LINE, **told: Any) -> list[Told]:
+    """Return a run of one job each hour on a commit of its own: P passed, F failed with this line, C cancelled."""
     words = {"P": "success", "F": "failure", "C": "cancelled"}
     rows = []
     for place, letter in enumerate(letters, start=1):
-        of = run(place, words[letter], **told)
+        of = run(place, words[letter], **{"head_sha": f"{place:040x}"} | told)
         one = job(of, words[letter])
-        rows.append((of, one, failure(one, *(lines or (LINE,))) if letter == "F" else None))
+        rows.append((of, one, said(one, line) if letter == "F" else None))
     return rows
 
 
-def failed(of: Row, *lines: str) -> tuple[Row, Row, Row]:
+def failed(of: Row, line: str = LINE, **told: Any) -> Told:
     """Return the run with its failed job and what its log said."""
-    red = job(of, "failure")
-    return of, red, failure(red, *lines)
+    red = job(of, "failure", **told)
+    return of, red, said(red, line)
 
 
 def only(of: Triage) -> Group:
@@ -51,37 +70,41 @@ def only(of: Triage) -> Group:
 
 
 def test_what_failed_alike_is_one_group() -> None:
-    first, second, third = run(1, "failure"), run(2, "failure"), run(3, "failure")
     told = [
-        (
-            first,
-            job(first, "failure"),
-            failure(job(first, "failure"), "    Compiling x", "error[E0308]: mismatched types"),
-        ),
-        (second, job(second, "failure"), failure(job(second, "failure"), "error[E0308]: mismatched types")),
-        (third, job(third, "failure"), failure(job(third, "failure"), "thread 'a' panicked at src/lib.rs:7:5")),
+        failed(run(1, "failure"), "error[E0308]: mismatched types"),
+        failed(run(2, "failure"), "error[E0308]: mismatched types"),
+        failed(run(3, "failure"), "thread 'a' panicked at src/lib.rs:7:5"),
     ]
-    groups = triage(told).groups
-    assert sorted((group.headline, group.n_runs) for group in groups) == [
+    assert sorted((group.headline, group.n_runs) for group in triage(told).groups) == [
         ("error[E0308]: mismatched types", 2), ("thread 'a' panicked at src/lib.rs:7:5", 1),
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ("error: 3 tests failed in 1.25s", "error: 17 tests failed in 0.75s"),
-        ("fatal: cannot lock ref 5f2a9c1d0b", "fatal: cannot lock ref 0d1c2b3a4f"),
-        ("panicked at 0x7f3a10", "panicked at 0x55d2ee"),
-    ],
-)
-def test_numbers_do_not_tell_failures_apart(lines: tuple[str, str]) -> None:
-    first, second = run(1, "failure"), run(2, "failure")
-    told = [
-        (of, job(of, "failure"), failure(job(of, "failure"), line))
-        for of, line in zip((first, second), lines, strict=True)
-    ]
-    assert only(triage(told)).n_runs == 2
+def test_a_flaky_test_is_one_group_whatever_fails_beside_it() -> None:
+    told = [failed(run(number, "failure"), f"error: {number} tests failed") for number in (1, 2, 3)]
+    names = [("flaky",), ("flaky", "broken"), ("flaky", "other")]
+    tests = [a_test(one, name) for (_, one, _), mine in zip(told, names, strict=True) for name in mine]
+    found = {group.headline: group.n_runs for group in triage(told, tests=tests).groups}
+    assert found == {"flaky": 3, "broken": 1, "other": 1}
+
+
+def test_tests_that_always_fail_together_are_one_group() -> None:
+    told = [failed(run(number, "failure")) for number in (1, 2)]
+    tests = [a_test(one, name, suite="core") for _, one, _ in told for name in ("scan", "put")]
+    group = only(triage(told, tests=tests))
+    assert (group.headline, group.tests) == ("core::put and 1 more test", ["core::put", "core::scan"])
+
+
+def test_where_many_tests_fail_at_once_none_of_them_is_to_blame() -> None:
+    told = [failed(run(1, "failure"), "error: no space left")]
+    tests = [a_test(told[0][1], f"test_{number}") for number in range(11)]
+    assert only(triage(told, tests=tests)).headline == "error: no space left"
+
+
+def test_what_nobody_can_read_is_one_group_but_never_alike() -> None:
+    told = [(row := run(n, "failure"), job(row, "failure", log_state="expired"), None) for n in (1, 2)]
+    group = only(triage(told))
+    assert (group.n_runs, group.headline, group.verdict) == (2, "no log of it is held", "undecided")
 
 
 @pytest.mark.parametrize(
@@ -102,139 +125,120 @@ def test_legs_of_a_matrix_are_one_group_that_names_them() -> None:
     assert (group.job, group.legs, group.n_jobs, group.n_runs) == ("test", ["linux", "macos"], 2, 1)
 
 
-def test_the_headline_is_the_first_line_that_speaks_of_failing() -> None:
-    lines = ("running 3 tests", "test a ... FAILED", "failures:", "error: test failed")
-    assert only(triage(story("F", *lines))).headline == "test a ... FAILED"
-
-
-def test_the_headline_is_else_the_last_line_that_says_something() -> None:
-    assert only(triage(story("F", "left: 1", "right: 2", "~~~"))).headline == "right: 2"
-
-
 def test_the_headline_is_else_what_github_marked_as_the_error() -> None:
-    assert only(triage(story("F", "---"))).headline == "Process completed with exit code 101."
-
-
-def test_a_failure_without_a_log_is_counted_and_said_to_have_none() -> None:
-    of = run(1, "failure")
-    found = triage([(of, job(of, "failure", log_state="expired"), None)])
-    assert (found.n_failed_jobs, found.n_unexplained) == (1, 1)
-    assert (only(found).headline, only(found).step) == ("no log of it is held", "Run cargo test")
-    assert only(found).excerpt == []
+    of, red, _ = failed(run(1, "failure"))
+    assert only(triage([(of, red, failure(red, "x"))])).headline == "Process completed with exit code 101."
 
 
 def test_an_excerpt_keeps_the_numbers_of_its_lines() -> None:
     assert to_excerpt_lines("40\terror: a\tb\n\n47\t\n") == [(40, "error: a\tb"), (47, "")]
 
 
+def test_the_line_that_says_what_the_test_did_is_marked() -> None:
+    of, red, _ = failed(run(1, "failure"))
+    lines = failure(red, "---- scan stdout ----", "left: 3", "right: 4")
+    assert only(triage([(of, red, lines)], tests=[a_test(red, "scan") | {"message": "left: 3"}])).hits == {41}
+
+
+def test_a_failure_without_a_log_is_counted_and_said_to_have_none() -> None:
+    of = run(1, "failure")
+    found = triage([(of, job(of, "failure", log_state="expired"), None)])
+    assert (found.n_failed_jobs, found.n_unexplained) == (1, 1)
+    assert (only(found).step, only(found).excerpt) == ("Run cargo test", [])
+
+
 def test_the_newest_failure_is_the_one_that_is_shown() -> None:
-    told = [*story("F", "error: 4 tests failed"), *story("PF", "error: 2 tests failed")[1:]]
+    one, two = run(1, "failure"), run(2, "failure")
+    told = [failed(one), failed(two)]
+    told[1][2]["headline"] = "error: newer words"  # type: ignore[index]
     group = only(triage(told))
-    assert (group.headline, group.n_runs) == ("error: 2 tests failed", 2)
+    assert (group.headline, group.n_runs) == ("error: newer words", 2)
     assert group.first_at < group.last_at
     assert group.evidence[0].url.endswith("/runs/2/job/201")
 
 
 def test_a_group_is_named_alike_in_every_process() -> None:
-    assert only(triage(story("F"))).id == "ci-yml-test-3756bd47f52f" == only(triage(story("PPF"))).id
+    assert only(triage(story("F"))).id == only(triage(story("PPF"))).id
+    assert only(triage(story("F"))).id.startswith("ci-yml-test-")
 
 
-# -- verdicts -------------------------------------------------------------------------------------------------
+def test_a_job_cancelled_as_its_time_ran_out_is_a_failure_too() -> None:
+    of = run(1, "cancelled")
+    late = job(of, "cancelled")
+    hung = (of, late, said(late, "The action 'Run tests' has timed out after 20 minutes."))
+    hung[2]["error"] = "The action 'Run tests' has timed out after 20 minutes."
+    found = triage([hung])
+    assert (only(found).verdict, found.n_failed_jobs, len(found.cancelled)) == ("timed out", 1, 1)
 
 
-def verdict(told: Sequence[tuple[Row, Row, Row | None]]) -> str:
-    return only(triage(told)).verdict
+# -- status ---------------------------------------------------------------------------------------------------
+
+
+def status(told: Sequence[Told]) -> str:
+    return only(triage(told)).status.word
 
 
 @pytest.mark.parametrize(
     ("letters", "word"),
     [
-        ("PPF", "failing"),
-        ("PFFF", "failing"),
-        ("FC", "failing"),
+        ("PPF", "failing now"),
+        ("PFFF", "failing now"),
+        ("FC", "failing now"),
         ("PFP", "passes again"),
         ("FFFP", "passes again"),
     ],
 )
 def test_the_runs_since_decide_on_the_default_branch(letters: str, word: str) -> None:
-    assert verdict(story(letters)) == word
+    assert status(story(letters)) == word
 
 
-def test_flaky_is_only_what_passed_when_the_same_run_was_run_again() -> None:
-    first, again = run(1, "failure"), run(1, attempt=2, hours=3)
-    group = only(triage([failed(first, LINE), (again, job(again), None)]))
-    assert (group.verdict, group.why) == ("flaky", "1 of 1 runs passed when run again on the same commit")
-    other = run(2, head_sha=first["head_sha"])
-    assert verdict([failed(first, LINE), (other, job(other), None)]) == "passes again"
-
-
-def test_an_earlier_attempt_that_passed_proves_nothing() -> None:
-    first, again = run(1), run(1, "failure", attempt=2, hours=3)
-    assert verdict([(first, job(first), None), (again, job(again, "failure"), None)]) == "failing"
-
-
-def test_another_leg_that_passed_when_run_again_proves_nothing() -> None:
-    first, again = run(1, "failure"), run(1, "failure", attempt=2, hours=3)
-    told = [
-        (first, job(first, "failure", name="test (linux)"), None),
-        (again, job(again, name="test (macos)", job_id=1), None),
-    ]
-    assert verdict(told) == "failing"
-
-
-def test_a_job_that_may_fail_is_masked() -> None:
-    of = run(1)
-    assert verdict([(of, job(of, "failure"), None)]) == "masked"
-
-
-def test_a_failure_behind_a_failed_need_is_its_consequence_and_no_finding() -> None:
-    of = run(1, "failure")
-    found = triage([(of, job(of, "failure", is_downstream=True), None)])
-    assert (only(found).verdict, found.findings) == ("consequence", [])
-
-
-def test_a_job_that_once_failed_by_itself_is_no_mere_consequence() -> None:
-    first, second = run(1, "failure"), run(2, "failure")
-    told = [
-        (first, job(first, "failure", is_downstream=True), None),
-        (second, job(second, "failure", is_downstream=False), None),
-    ]
-    assert verdict(told) == "failing"
-
-
-def test_a_failure_elsewhere_that_nobody_ran_again_is_undecided() -> None:
-    of = run(1, "failure", branch="fix", event="pull_request")
-    assert verdict([(of, job(of, "failure"), None)]) == "undecided"
-
-
-def test_a_failure_of_a_pull_request_is_over_when_the_job_passed_since() -> None:
+def test_a_failure_elsewhere_is_not_run_since_until_the_job_runs() -> None:
     pull, later = run(1, "failure", branch="fix", event="pull_request"), run(2)
-    assert verdict([(pull, job(pull, "failure"), None), (later, job(later), None)]) == "passes again"
-
-
-def test_a_failure_that_is_over_does_not_fail_because_another_one_does() -> None:
-    told = [*story("FP", "error: the old one"), *story("PPF", "error: the new one")[2:]]
-    assert {group.headline: group.verdict for group in triage(told).groups} == {
-        "error: the new one": "failing", "error: the old one": "passes again",
-    }  # fmt: skip
+    assert status([failed(pull)]) == "not run since"
+    assert status([failed(pull), (later, job(later), None)]) == "passes again"
 
 
 def test_a_leg_that_fails_now_is_not_hidden_by_one_that_passes() -> None:
     """Linux fails on main and has not passed since; macOS failed on a pull request an hour later, and passed."""
     linux, pull, later = run(1, "failure"), run(2, "failure", branch="fix", event="pull_request"), run(3)
     told = [
-        (linux, job(linux, "failure", name="test (linux)"), None),
-        (pull, job(pull, "failure", name="test (macos)"), None),
+        failed(linux, name="test (linux)"),
+        failed(pull, name="test (macos)"),
         (later, job(later, name="test (macos)"), None),
     ]
-    assert verdict(told) == "failing"
+    assert status(told) == "failing now"
+
+
+def test_without_a_known_branch_nothing_is_on_the_default_branch() -> None:
+    assert only(triage(story("F", branch=""), base="")).status.word == "not run since"
+
+
+def test_a_branch_that_is_always_red_is_failing_whatever_main_does() -> None:
+    red = [failed(run(number, "failure", branch="release/2.x", head_sha=f"{number:040x}")) for number in (1, 3, 5)]
+    green = [(row := run(number), job(row), None) for number in (2, 4, 6)]
+    group = only(triage([*red, *green]))
+    assert group.status.word == "failing now"
+    assert group.status.why.startswith("3 runs on release/2.x failed so since 02 Mar 2026")
+
+
+def test_a_job_that_was_removed_asks_for_nothing() -> None:
+    gone = failed(run(1, "failure"))
+    after = [(row := run(number), job(row, name="other"), None) for number in range(2, 13)]
+    assert status([gone, *after]) == "no longer runs"
+    assert status([gone, *after[:5]]) == "failing now"
+
+
+def test_what_failed_otherwise_since_is_not_failing_now() -> None:
+    first, *then = failed(run(1, "failure"), "error: one"), *story("PFF", "error: two")[1:]
+    words = {group.headline: group.status.word for group in triage([first, *then]).groups}
+    assert words == {"error: one": "not run since", "error: two": "failing now"}
 
 
 def test_re_runs_are_not_counted_as_runs() -> None:
     first, again = run(1, "failure"), run(1, "failure", attempt=2, hours=3)
-    group = only(triage([(first, job(first, "failure"), None), (again, job(again, "failure"), None)]))
+    group = only(triage([failed(first), failed(again)]))
     assert (group.n_runs, group.n_jobs) == (1, 2)
-    assert group.why.startswith("1 run on main failed")
+    assert group.status.why.startswith("1 run on main failed")
 
 
 def test_failures_without_any_time_break_nothing() -> None:
@@ -246,28 +250,120 @@ def test_failures_without_any_time_break_nothing() -> None:
     assert only(triage([(base, job(base, "failure", **timeless), None)])).history
 
 
+# -- verdict --------------------------------------------------------------------------------------------------
+
+
+def flake(number: int, *, hours: float, **told: Any) -> list[Told]:
+    """Return a failure of a commit that passed when it was run again."""
+    words = {"head_sha": f"{number:040x}"} | told
+    first, again = run(number, "failure", hours=hours, **words), run(number, attempt=2, hours=hours + 1, **words)
+    return [failed(first), (again, job(again), None)]
+
+
+def test_a_group_has_the_verdict_of_its_newest_proof_and_counts_the_rest() -> None:
+    group = only(triage([*flake(900, hours=-9), *story("PPF")]))
+    assert (group.verdict, sorted(group.mix)) == ("flaky", [("flaky", 1), ("undecided", 1)])
+
+
+def test_an_old_flake_does_not_hide_a_broken_main() -> None:
+    """Three failures in a row since are more than one flake explains."""
+    group = only(triage([*flake(900, hours=-9), *story("FFF")]))
+    assert (group.verdict, group.status.word) == ("undecided", "failing now")
+    assert group.proof.startswith("it flaked before (01 Mar 2026), but 3 runs on main failed so since")
+
+
+def test_a_flake_is_over_only_when_luck_is_ruled_out() -> None:
+    few, many = (only(triage([*flake(900, hours=-9), *story("P" * n)])) for n in (3, 40))
+    assert (few.verdict, few.is_quiet) == ("flaky", False)
+    assert (many.verdict, many.is_quiet) == ("flaky", True)
+
+
+def test_the_failure_of_pull_requests_is_that_of_the_base_branch() -> None:
+    """Main passes 40 times, then fails alike in three legs; pull requests that hold that commit fail too."""
+    green = [(row := run(n, head_sha=f"{n:040x}"), job(row), None) for n in range(1, 41)]
+    red = [failed(run(n, "failure", head_sha=f"{n:040x}")) for n in (41, 42, 43, 44)]
+    pull = run(50, "failure", event="pull_request", branch="fix", pr_number=7, head_sha="f" * 40)
+    group = only(triage([*green, *red, failed(pull)]))
+    assert (group.verdict, group.status.word) == ("regression", "failing now")
+    assert sorted(group.mix) == [("already failing", 1), ("regression", 4)]
+
+
+def test_whether_a_job_may_fail_is_told_by_the_newest_run() -> None:
+    green = [failed(run(n, n_failed_jobs=1, head_sha=f"{n:040x}")) for n in (1, 4)]
+    red = [failed(run(n, "failure", n_failed_jobs=1, head_sha=f"{n:040x}")) for n in (2, 3)]
+    assert only(triage([green[0], *red])).verdict == "undecided"
+    assert only(triage([*red, green[1]])).verdict == "masked"
+
+
+def test_a_failure_behind_a_failed_need_is_its_consequence_and_no_finding() -> None:
+    of = run(1, "failure")
+    found = triage([(of, job(of, "failure", is_downstream=True), None)])
+    assert (only(found).verdict, found.findings) == ("consequence", [])
+
+
+def test_a_job_that_once_failed_by_itself_is_no_mere_consequence() -> None:
+    first, second = run(1, "failure"), run(2, "failure")
+    told = [failed(first, is_downstream=True), failed(second, is_downstream=False)]
+    assert only(triage(told)).verdict == "undecided"
+
+
+# -- commits and odds -----------------------------------------------------------------------------------------
+
+
+def test_the_commits_since_the_last_green_are_named_with_what_they_changed() -> None:
+    """Commits 1 to 5; 2 passed, 5 failed, and 3 and 4 never ran."""
+    green, red = run(1, head_sha=f"{2:040x}"), run(2, "failure", head_sha=f"{5:040x}")
+    line = [commit(f"{n:040x}", f"{n - 1:040x}", files=f"src/{n}.rs\nsrc/lib.rs") for n in range(1, 6)]
+    group = only(triage([(green, job(green), None), failed(red)], commits=line))
+    assert [one.sha[-1] for one in group.culprits] == ["5", "4", "3"]
+    assert group.files == ["src/5.rs", "src/lib.rs", "src/4.rs", "src/3.rs"]
+    assert (group.has_interval, group.green_sha[-1]) == (False, "2")
+    assert group.culprits[0].url == f"https://github.com/octo/widgets/commit/{5:040x}"
+
+
+def test_the_odds_of_a_re_run_are_those_of_the_group_else_of_the_job() -> None:
+    told = [*flake(1, hours=1), *flake(2, hours=5), failed(run(3, "failure", hours=9, head_sha="e" * 40))]
+    group = only(triage(told))
+    assert (group.odds.n_green, group.odds.n, group.odds_of, group.open_run) == (2, 2, "of these", 3)
+    other = failed(run(4, "failure", hours=10, head_sha="d" * 40), "error: another")
+    found = {one.headline: one for one in triage([*told, other]).groups}["error: another"]
+    assert (found.odds.n, found.odds_of) == (2, "of this job")
+
+
+def test_what_is_too_old_to_be_run_again_is_not_offered() -> None:
+    told = [failed(run(1, "failure")), (late := run(2, hours=24 * 40), job(late, name="other"), None)]
+    assert triage(told).groups[0].open_run is None
+
+
+def test_what_it_ran_on_is_held_against_its_last_green() -> None:
+    green, red = run(1, head_sha="a" * 40), run(2, "failure", head_sha="b" * 40)
+    told = [(green, job(green), None), failed(red)]
+    things = [
+        setup(one, "tool", "rustc", version) for (_, one, _), version in zip(told, ("1.95.0", "1.96.1"), strict=True)
+    ]
+    assert only(triage(told, setups=things)).differs == "rustc 1.95.0 → 1.96.1"
+    assert only(triage(told)).differs is None
+
+
 # -- history --------------------------------------------------------------------------------------------------
 
 
 def test_the_strip_shows_the_runs_of_the_job_in_order() -> None:
     first, again = run(9, "failure", hours=9), run(9, attempt=2, hours=10)
-    told = [
-        *story("PFCP"),
-        (first, job(first, "failure"), failure(job(first, "failure"), LINE)),
-        (again, job(again), None),
-    ]
-    group = only(triage(told))
+    group = only(triage([*story("PFCP"), failed(first), (again, job(again), None)]))
     assert [cell.outcome for cell in group.history] == ["ok", "failed", "cancelled", "ok", "rerun"]
     assert group.history[-1].title == "02 Mar 2026 09:00 UTC: failure, then success"
     assert group.history_of == "test on main"
 
 
-def test_the_strip_is_as_long_as_asked_for() -> None:
-    group = only(triage(story("PPPPPPPPPF"), options=TriageOptions(history_runs=3)))
-    assert [cell.outcome for cell in group.history] == ["ok", "ok", "failed"]
+def test_the_strip_is_as_long_as_asked_for_and_reaches_back_to_the_failure() -> None:
+    words = [cell.outcome for cell in only(triage(story("PPPPPPPPPF"), options=TriageOptions(history_runs=3))).history]
+    assert words == ["ok", "ok", "failed"]
+    old = only(triage(story("PF" + "P" * 30), options=TriageOptions(history_runs=8)))
+    assert [cell.outcome for cell in old.history] == ["ok", "failed", "ok", "ok", "ok", "ok", "ok"]
 
 
-def test_the_strip_is_of_the_job_where_it_never_ran_on_the_default_branch() -> None:
+def test_the_strip_is_of_the_job_where_it_never_failed_on_the_default_branch() -> None:
     group = only(triage(story("PF", branch="fix")))
     assert (len(group.history), group.history_of) == (2, "test")
 
@@ -280,7 +376,7 @@ def test_a_group_is_a_finding_with_its_rate_and_interval() -> None:
     (finding,) = found.findings
     assert finding.claim.startswith("failed in 2 of 4 runs of the job [15%, 85%]; ")
     assert (finding.verdict, finding.severity, finding.certainty, finding.n) == (
-        "failing", Severity.HIGH, Certainty.LOW, 2,
+        "undecided", Severity.HIGH, Certainty.LOW, 2,
     )  # fmt: skip
     assert finding.price.minutes == 10.0
     assert finding.id == f"failure:{found.groups[0].id}"
@@ -292,13 +388,12 @@ def test_what_passes_again_is_a_group_but_no_finding() -> None:
 
 
 def test_the_most_urgent_group_stands_first() -> None:
-    pull = run(20, "failure", branch="fix", event="pull_request", workflow=".github/workflows/pr.yml")
-    told = [
-        *story("FP", "error: over"),
-        failed(pull, "error: who knows"),
-        *story("PPF", "error: now")[2:],
-    ]
-    assert [group.verdict for group in triage(told).groups] == ["failing", "undecided", "passes again"]
+    pull = run(
+        20, "failure", branch="fix", event="pull_request", workflow=".github/workflows/pr.yml", head_sha="e" * 40
+    )
+    told = [*story("FP", "error: over"), failed(pull, "error: who knows"), *story("PPF", "error: now")[2:]]
+    found = [group.status.word for group in triage(told).groups]
+    assert found == ["failing now", "not run since", "passes again"]
 
 
 def test_no_failures_give_no_group_and_no_finding() -> None:
@@ -312,70 +407,3 @@ def test_no_failures_give_no_group_and_no_finding() -> None:
 
 def test_a_workflow_is_shown_without_its_folder() -> None:
     assert only(triage(story("F", workflow=CI))).workflow == "ci.yml"
-
-
-# -- what a first review found ----------------------------------------------------------------------------------
-
-
-def flake_then(letters: str, **told: Any) -> list[tuple[Row, Row, Row | None]]:
-    """Return a failure that passed when run again, then a run of each letter a day later."""
-    first, again = run(900, "failure", hours=-9, **told), run(900, attempt=2, hours=-8, **told)
-    return [failed(first, LINE), (again, job(again), None), *story(letters, **told)]
-
-
-def test_an_old_flake_does_not_hide_a_broken_main() -> None:
-    assert verdict(flake_then("FFF")) == "failing"
-    assert verdict(flake_then("PPF")) == "flaky"
-    assert verdict(flake_then("PPP")) == "flaky"
-
-
-def in_green_run(number: int) -> tuple[Row, Row, Row]:
-    return failed(run(number, "success", n_failed_jobs=1), LINE)
-
-
-def in_red_run(number: int) -> tuple[Row, Row, Row]:
-    return failed(run(number, "failure", n_failed_jobs=1), LINE)
-
-
-def test_whether_a_job_may_fail_is_told_by_the_newest_run() -> None:
-    assert verdict([in_green_run(1), in_red_run(2), in_red_run(3)]) == "failing"
-    assert verdict([in_red_run(1), in_red_run(2), in_green_run(3)]) == "masked"
-
-
-def test_without_a_known_branch_nothing_is_on_the_default_branch() -> None:
-    told = story("F", branch="")
-    found = assess_failures(
-        runs(row for row, _, _ in told),
-        jobs(row for _, row, _ in told),
-        failures(row for _, _, row in told if row is not None),
-        default_branch="",
-    )
-    assert only(found).verdict == "undecided"
-
-
-def test_a_branch_that_is_always_red_is_failing_whatever_main_does() -> None:
-    red = [failed(run(number, "failure", branch="release/2.x"), LINE) for number in (1, 3, 5)]
-    green = [(row := run(number), job(row), None) for number in (2, 4, 6)]
-    group = only(triage([*red, *green]))
-    assert (group.verdict, group.why.split(" failed")[0]) == ("failing", "3 runs on release/2.x")
-
-
-def test_a_job_that_was_removed_asks_for_nothing() -> None:
-    gone = failed(run(1, "failure"), LINE)
-    after = [(row := run(number), job(row, name="other"), None) for number in range(2, 13)]
-    assert verdict([gone, *after]) == "no longer runs"
-    assert verdict([gone, *after[:5]]) == "failing"
-
-
-def test_what_failed_otherwise_since_is_not_failing_now() -> None:
-    first, *then = failed(run(1, "failure"), "error: one"), *story("PFF", "error: two")[1:]
-    verdicts = {group.headline: group.verdict for group in triage([first, *then]).groups}
-    assert verdicts == {"error: one": "undecided", "error: two": "failing"}
-
-
-def test_a_number_within_a_name_is_part_of_the_name() -> None:
-    told = [
-        failed(run(1, "failure"), "test upgrade_from_v1 FAILED"),
-        failed(run(2, "failure"), "test upgrade_from_v2 FAILED"),
-    ]
-    assert len(triage(told).groups) == 2

@@ -397,6 +397,86 @@ def test_a_job_that_no_runner_took() -> None:
     assert only(judged([nobody]))["proof"].startswith("no runner took it")
 
 
+# -- regression -----------------------------------------------------------------------------------------------
+
+
+def line(letters: str, *, first: int = 1, **told: Any) -> list[Told]:
+    """Return a run on main for each letter, on commits 1, 2, 3 ...: P passed, F failed."""
+    words = {"P": "success", "F": "failure"}
+    rows = ((number, words[letter]) for number, letter in enumerate(letters, start=first))
+    return [both(run(number, word, head_sha=f"{number:040x}"), word, **told) for number, word in rows]
+
+
+def alike(told: Sequence[Told]) -> dict[int, str]:
+    return {one["job_id"]: "s" for _, one in told if one["outcome"] == "failure"}
+
+
+def test_a_break_that_lasts_is_a_regression_with_its_commit() -> None:
+    told = line("P" * 50 + "FFFFFFFF")
+    found = judged(told, alike=alike(told))
+    assert verdicts(found) == {"regression"}
+    assert found[0]["proof"] == (
+        "8 jobs failed alike at 8 commits of main and none passed, after 50 passes; one of 3 commits is to blame (99 %)"
+    )
+    assert found[0]["culprits"].split("\n")[0] == f"{51:040x}"
+
+
+def test_the_fewer_the_failures_the_wider_the_interval() -> None:
+    told = line("P" * 50 + "FFF")
+    culprits = judged(told, alike=alike(told))[0]["culprits"].split("\n")
+    assert (len(culprits), culprits[0]) == (10, f"{51:040x}")
+
+
+def test_commits_that_never_ran_are_among_the_culprits() -> None:
+    told = line("P" * 50) + line("FFFFFFFF", first=55)
+    commits = [commit(f"{number:040x}", f"{number - 1:040x}") for number in range(1, 63)]
+    found = judged(told, alike=alike(told), commits=commits)
+    assert found[0]["culprits"].split("\n")[:5] == [f"{number:040x}" for number in (55, 54, 53, 52, 51)]
+
+
+@pytest.mark.parametrize("letters", ["P" * 50 + "FF", "P" * 10 + "FFF", "FFFF", "PFPPFPFPPFPFFPF"])
+def test_too_little_or_too_restless_is_never_called_a_regression(letters: str) -> None:
+    told = line(letters)
+    assert verdicts(judged(told, alike=alike(told))) == {"undecided"}
+
+
+def test_failures_that_are_not_alike_are_no_regression() -> None:
+    told = line("P" * 50 + "FFF")
+    assert verdicts(judged(told, alike={job_id: f"s{job_id}" for job_id in alike(told)})) == {"undecided"}
+    assert verdicts(judged(told)) == {"undecided"}
+
+
+def test_a_flake_proved_within_the_streak_forbids_the_word() -> None:
+    told = line("P" * 50 + "FFFF")
+    of, _ = told[-1]
+    again = both({**of, "attempt": 2, "outcome": "success", "started_at": at(200)}, "success")
+    assert verdicts(judged([*told, again], alike=alike(told))) == {"undecided", "flaky"}
+
+
+def test_legs_and_pull_requests_of_the_red_commit_are_trials_of_it() -> None:
+    """One red commit is not enough; three of its legs, and two pull requests merged with it, are."""
+    told = line("P" * 50 + "F")
+    of, red = told[-1]
+    assert verdicts(judged(told, alike=alike(told))) == {"undecided"}
+    merged = [both(pull(number, sha=f"{number:x}" * 20), "failure") for number in (60, 61)]
+    merges = [setup(one, "merge_commit", f"{row['head_sha']} into {of['head_sha']}", "abc1234") for row, one in merged]
+    found = judged([*told, *merged], alike={**alike(told), 6001: "s", 6101: "s"}, setups=merges)
+    assert [row["verdict"] for row in found] == ["regression", "already failing", "already failing"]
+    legs = [(of, {**red, "job_id": number, "job": f"test ({number})"}) for number in (7, 8)]
+    assert verdicts(judged([*told, *legs], alike={**alike(told), 7: "s", 8: "s"})) == {"regression"}
+
+
+def test_a_break_that_was_mended_was_a_regression_all_the_same() -> None:
+    told = line("P" * 50 + "FFF" + "P" * 50)
+    assert verdicts(judged(told, alike=alike(told))) == {"regression"}
+
+
+def test_a_failed_test_is_followed_whatever_fails_beside_it() -> None:
+    told = line("P" * 50 + "FFF")
+    tests = [a_test(one, name) for _, one in told[50:] for name in ("scan", f"other_{one['job_id']}")]
+    assert verdicts(judged(told, tests=tests)) == {"regression"}
+
+
 # -- nothing --------------------------------------------------------------------------------------------------
 
 

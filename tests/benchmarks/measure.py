@@ -15,7 +15,7 @@ from typing import Any
 
 import zstandard
 
-from kotaci.analysis.failures import assess_failures
+from kotaci.analysis.failures import TABLES, assess_failures
 from kotaci.analysis.health import assess_health
 from kotaci.archives import Said, read_archive
 from kotaci.facts import build_facts, read_history
@@ -69,8 +69,8 @@ def health(folder: Path, n_jobs: int) -> None:
 
 def triage(folder: Path, n_jobs: int) -> None:
     """Read the tables of the whole history and answer `failure_triage`."""
-    held = read_history(folder, since="all", tables=("runs", "jobs", "failures"))
-    assess_failures(held["runs"], held["jobs"], held["failures"], default_branch="main")
+    held = read_history(folder, since="all", tables=TABLES)
+    assess_failures(held.tables, default_branch="main", as_of=held.as_of)
 
 
 def nothing(folder: Path, n_jobs: int) -> None:

@@ -18,7 +18,7 @@ from tests.builders import AT, api_batch, write_all
     ("conclusions", "begins"),
     [
         ("P", "**Nothing is red.** No job failed in 1 run."),
-        ("PF", "**1 group of failures is failing now.** Start with "),
+        ("PF", "**1 failure fails now.** Start with "),
         ("FP", "**Nothing is known to fail now.** Most often it was "),
     ],
 )
@@ -26,13 +26,11 @@ def test_the_answer_of_triage(conclusions: str, begins: str, tmp_path: Path) -> 
     words = {"P": "success", "F": "failure"}
     with open_store(tmp_path / "store", create=True) as store:
         batches = (
-            api_batch(number, at=AT + timedelta(hours=number), conclusion=words[letter])
+            api_batch(number, at=AT + timedelta(hours=number), conclusion=words[letter], sha=f"{number:040x}")
             for number, letter in enumerate(conclusions, start=1)
         )
         write_all(store, *batches)
         build_facts(store)
         history = read_history(store, tables=TABLES)
-    triage = assess_failures(
-        history["runs"], history["jobs"], history["failures"], default_branch=history.default_branch
-    )
+    triage = assess_failures(history.tables, default_branch=history.default_branch, as_of=history.as_of)
     assert triage_answer(history, triage).markdown.startswith(begins)

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from kotaci.analysis.failures import assess_failures
 from kotaci.analysis.health import assess_health
 from kotaci.facts import History, build_facts, read_history
 from kotaci.places import notebooks_folder, sample_folder
@@ -81,16 +80,6 @@ def test_what_fell_silent_is_found(history: History) -> None:
     masked = {finding.subject.rpartition(" / ")[2] for finding in health.findings if finding.kind == "masked-job"}
     assert masked == {truth("masked_job")["where"]["job"]}
     assert int(health.workflows["n_superseded"].sum()) == len(truth("superseded")["run_ids"])
-
-
-def test_re_runs_prove_flakiness_and_nothing_else_does(history: History) -> None:
-    triage = assess_failures(
-        history["runs"], history["jobs"], history["failures"], default_branch=history.default_branch
-    )
-    proved = frozenset().union(*(group.passed_again for group in triage.groups if group.verdict == "flaky"))
-    reruns = {run_id for run_id, _ in truth("rerun")["run_ids"]}
-    assert proved <= reruns
-    assert not any(group.job == "gate" for group in triage.groups if group.verdict in {"flaky", "failing"})
 
 
 def test_reports_are_whole(reports: dict[str, Report]) -> None:

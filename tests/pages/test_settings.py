@@ -33,7 +33,11 @@ def store(tmp_path: Path) -> Path:
     with open_store(tmp_path / "store", create=True) as held:
         words = ["success"] * 5 + ["failure"]
         write_all(
-            held, *(api_batch(n, at=AT + timedelta(hours=n), conclusion=word) for n, word in enumerate(words, start=1))
+            held,
+            *(
+                api_batch(n, at=AT + timedelta(hours=n), conclusion=word, sha=f"{n:040x}")
+                for n, word in enumerate(words, start=1)
+            ),
         )
     return tmp_path / "store"
 
@@ -45,7 +49,8 @@ def opened(store: Path, config: str = "", repo: str = "") -> tuple[History, Conf
 def judged(history: History, settings: Config) -> tuple[Health, Triage]:
     runs, jobs, base = history["runs"], history["jobs"], history.default_branch
     health = assess_health(runs, jobs, as_of=history.as_of, default_branch=base, options=settings.health)
-    return health, assess_failures(runs, jobs, history["failures"], default_branch=base, options=settings.triage)
+    triage = assess_failures(history.tables, default_branch=base, as_of=history.as_of, options=settings.triage)
+    return health, triage
 
 
 def test_the_base_branch_is_the_default_branch(store: Path, tmp_path: Path) -> None:
@@ -57,7 +62,7 @@ def test_the_base_branch_is_the_default_branch(store: Path, tmp_path: Path) -> N
     assert (history.default_branch, history.branch_is_told) == ("release", True)
     health, triage = judged(history, settings)
     assert health.findings == []
-    assert triage.groups[0].verdict == "undecided"
+    assert triage.groups[0].status.word == "not run since"
 
 
 def test_the_environment_names_the_repository_of_several(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,10 +78,10 @@ def test_owners_stand_beside_what_is_theirs(store: Path) -> None:
     health, triage = judged(*opened(store))
     assert "@&#8203;octo-org/ci" in health_page.workflow_table(health, owners=owners).markdown
     assert "owner" not in health_page.workflow_table(health).markdown
-    card = triage_page.group_cards(triage, verdicts=("failing",), owners=owners)
+    card = triage_page.group_cards(triage, parts=("now",), owners=owners)
     assert "owner @&#8203;octocat" in card.markdown
     assert "octocat &lt;b&gt;" in card.html
-    assert "owner" not in triage_page.group_cards(triage, verdicts=("failing",)).markdown
+    assert "owner" not in triage_page.group_cards(triage, parts=("now",)).markdown
 
 
 def test_the_data_tells_the_configuration_and_the_dates_in_its_window(store: Path) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from kotaci.analysis.verdicts.ancestry import Commits
 from kotaci.analysis.verdicts.bursts import Bursts, judge_burst, judge_runner, outweighs_reruns
 from kotaci.analysis.verdicts.declared import Workflows, read_workflows
 from kotaci.analysis.verdicts.differences import Setup, name_differences, read_setups
+from kotaci.analysis.verdicts.lines import find_breaks, judge_regression
 from kotaci.analysis.verdicts.options import DEFAULTS, VerdictOptions
 from kotaci.analysis.verdicts.passes import Flips, find_flips, judge_flaky, judge_flaky_inside, twins
 from kotaci.analysis.verdicts.past import Job, Key, Past, read_past, test_id
@@ -71,6 +73,7 @@ def judge(
     flips = {job.key: find_flips(job, same[job.key], known) for job in past.suspects if job.is_bad}
     ladder = _Ladder(past, workflows, newer, flips, _retried_of(tests), Bursts(past, options=options), options)
     rulings = {job.key: ladder.judge(job) for job in past.suspects}
+    rulings |= _judge_breaks(past, rulings, Commits(commits), options)
     rows = [_to_row(job, rulings[job.key], _differs(job, rulings[job.key], past.last_green.get(job.key), known))
             for job in past.suspects]  # fmt: skip
     return _to_frame(rows)
@@ -116,6 +119,20 @@ class _Ladder:
             or judge_runner(job, self._past.messages.get(job.key, ()))
             or _undecided(job, flips)
         )
+
+
+def _judge_breaks(
+    past: Past, rulings: Mapping[Key, Ruling], commits: Commits, options: VerdictOptions
+) -> dict[Key, Ruling]:
+    """Return regressions: undecided jobs of a break in which nothing was proved to be something else."""
+    by_key = {job.key: job for job in past.suspects}
+    found = {}
+    settled = {Verdict.FLAKY, Verdict.FLAKY_INSIDE, Verdict.INFRASTRUCTURE}
+    for key, one in find_breaks(past, commits, options=options).items():
+        is_open = rulings[key].verdict == Verdict.UNDECIDED and not by_key[key].is_pull
+        if is_open and not any(rulings[other].verdict in settled for other in one.keys):
+            found[key] = judge_regression(one, branch=by_key[key].branch)
+    return found
 
 
 def _undecided(job: Job, flips: Flips) -> Ruling:

@@ -1,0 +1,85 @@
+"""Joins it all: every failed job judged and grouped, what green runs hide, findings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from kotaci.analysis.failures.findings import to_finding, urgency
+from kotaci.analysis.failures.grouping import KEY, group_alike
+from kotaci.analysis.failures.groups import Group, to_group
+from kotaci.analysis.failures.known import look_up
+from kotaci.analysis.failures.options import DEFAULTS, TriageOptions
+from kotaci.analysis.verdicts import find_retried, judge
+from kotaci.model import BAD_OUTCOMES, Finding, Outcome, Verdict
+
+TABLES = ("runs", "jobs", "failures", "setups", "annotations", "tests", "workflow_jobs", "commits")
+"""The tables that the question needs."""
+
+
+@dataclass(frozen=True)
+class Triage:
+    """Groups, most urgent first; the verdict of every failed or cancelled job; what green runs hide; findings."""
+
+    groups: Sequence[Group]
+    findings: Sequence[Finding]
+    judged: pd.DataFrame
+    cancelled: pd.DataFrame
+    retried: pd.DataFrame
+    n_failed_jobs: int
+    n_red_runs: int
+    n_runs: int
+    n_unexplained: int
+    options: TriageOptions
+
+
+def assess_failures(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    default_branch: str,
+    as_of: datetime | None = None,
+    options: TriageOptions = DEFAULTS,
+) -> Triage:
+    """Return the failed jobs of TABLES in groups, with verdicts and findings.
+
+    A job that was cancelled as its time ran out is among them; other cancelled jobs are listed apart.
+    """
+    runs, jobs = tables["runs"], tables["jobs"]
+    judged = judge(*(tables[name] for name in TABLES), default_branch=default_branch, options=options)
+    bad = _failed_jobs(runs, jobs, tables["failures"], judged)
+    known = look_up(runs, jobs, tables["commits"], default_branch=default_branch, as_of=as_of, options=options)
+    alike = group_alike(bad, tables["tests"], many_tests=options.many_tests)
+    groups = sorted((to_group(one, tables["tests"], known) for one in alike), key=urgency)
+    cancelled = jobs[jobs["outcome"] == Outcome.CANCELLED].merge(judged[[*KEY, "verdict", "proof"]], on=KEY)
+    return Triage(
+        groups=groups,
+        findings=[to_finding(group) for group in groups if not group.is_quiet],
+        judged=judged,
+        cancelled=cancelled,
+        retried=find_retried(tables["tests"], jobs),
+        n_failed_jobs=len(bad),
+        n_red_runs=int(runs["outcome"].isin(BAD_OUTCOMES).sum()),
+        n_runs=len(runs),
+        n_unexplained=int((bad["excerpt"] == "").sum()),
+        options=options,
+    )
+
+
+def _failed_jobs(runs: pd.DataFrame, jobs: pd.DataFrame, failures: pd.DataFrame, judged: pd.DataFrame) -> pd.DataFrame:
+    columns = ["step", "error", "error_line", "excerpt", "headline", "cause", "cause_confidence", "signature"]
+    verdicts = ["verdict", "proof", "certainty", "evidence_run_id", "evidence_attempt", "evidence_job_id", "differs",
+                "culprits"]  # fmt: skip
+    told = jobs.merge(judged[[*KEY, *verdicts]], on=KEY)
+    bad = told[told["outcome"].isin(BAD_OUTCOMES) | (told["verdict"] == Verdict.TIMED_OUT)]
+    bad = bad.merge(failures[[*KEY, *columns]], on=KEY, how="left")
+    about = runs[["run_id", "attempt", "branch", "pr_number", "event", "head_sha"]]
+    bad = bad.merge(about, on=["run_id", "attempt"], how="left")
+    place = bad["branch"].where(bad["branch"] != "", ("pull " + bad["pr_number"].astype("str"))).fillna("unknown")
+    texts = {name: bad[name].fillna("") for name in ("excerpt", "signature", "headline", "error", "cause")}
+    bad = bad.assign(
+        place=place, where=bad["failed_step"].where(bad["failed_step"] != "", bad["step"].fillna("")), **texts
+    )
+    return bad.sort_values("started_at", ascending=False, kind="stable", ignore_index=True)

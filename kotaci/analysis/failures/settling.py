@@ -1,0 +1,48 @@
+"""The verdict of a group, from those of its jobs."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from kotaci.analysis.failures.options import TriageOptions
+from kotaci.analysis.failures.status import FAILING, Status
+from kotaci.model import Verdict, plural
+
+FLAKY = frozenset({Verdict.FLAKY, Verdict.FLAKY_INSIDE})
+
+
+def settle(part: pd.DataFrame, status: Status, options: TriageOptions) -> tuple[Verdict, pd.Series, str]:
+    """Return the group's verdict, the job that tells it, and the proof.
+
+    That of the newest job with a proof. A group is only masked or a consequence when its newest job, or every job, is;
+    "already failing" points to the base branch's failure, whose verdict counts where it is in the group; and a flake
+    proved before a streak of failures without a pass says nothing of the streak.
+    """
+    newest = part.iloc[0]
+    if newest["verdict"] == Verdict.MASKED:
+        n_green = int((part["verdict"] == Verdict.MASKED).sum())
+        return Verdict.MASKED, newest, f"{newest['proof']} ({n_green} of {plural(len(part), 'job')})"
+    if (part["verdict"] == Verdict.CONSEQUENCE).all():
+        return Verdict.CONSEQUENCE, newest, str(newest["proof"])
+    own = part[~part["verdict"].isin([Verdict.MASKED, Verdict.CONSEQUENCE])]
+    told = own[own["verdict"] != Verdict.UNDECIDED]
+    if told.empty:
+        return Verdict.UNDECIDED, own.iloc[0], str(own.iloc[0]["proof"])
+    telling = _resolved(told.iloc[0], own)
+    verdict = Verdict(telling["verdict"])
+    n = int((own["verdict"] == verdict).sum())
+    is_one = n == 1 or verdict in {Verdict.REGRESSION, Verdict.INFRASTRUCTURE}
+    proof = str(telling["proof"]) if is_one else f"{n} of {plural(len(own), 'job')}: {telling['proof']}"
+    if verdict in FLAKY and status.word == FAILING and status.n_streak >= options.branch_streak:
+        since = own[own["started_at"] > telling["started_at"]]
+        if len(since):
+            before = f"it flaked before ({telling['started_at']:%d %b %Y}), but {status.why}"
+            return Verdict.UNDECIDED, own.iloc[0], before
+    return verdict, telling, proof
+
+
+def _resolved(telling: pd.Series, own: pd.DataFrame) -> pd.Series:
+    if telling["verdict"] != Verdict.ALREADY_FAILING:
+        return telling
+    base = own[own["job_id"] == telling["evidence_job_id"]]
+    return base.iloc[0] if len(base) and base.iloc[0]["verdict"] != Verdict.UNDECIDED else telling
