@@ -149,6 +149,34 @@ class RunRef:
         return cls(run_id=int(words[1]), attempt=int(words[2] or 1))
 
 
+_JOB = re.compile(
+    r"(?P<repo>https?://[^/\s]+/[^/\s]+/[^/\s]+)/actions/runs/(?P<run>[0-9]{1,18})"
+    r"(?:/attempts/(?P<attempt>[0-9]{1,4}))?(?:/job/(?P<job>[0-9]{1,18}))?/?(?:[?#]\S*)?"
+)
+
+
+@dataclass(frozen=True)
+class JobRef:
+    """A run or one job of it, by its address in the browser; no attempt means the last, no job all of them."""
+
+    repo: Repo
+    run_id: int
+    attempt: int | None = None
+    job_id: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> JobRef:
+        """Read the address of a run, of an attempt, or of a job. Raises BadInput."""
+        words = _JOB.fullmatch(text.strip())
+        if words is None or int(words["run"]) == 0:
+            hint = "copy it from the browser: https://github.com/OWNER/NAME/actions/runs/123456789"
+            raise BadInput(text, "is not the address of a run or a job", hint)
+        attempt, job = words["attempt"], words["job"]
+        return cls(
+            Repo.parse(words["repo"]), int(words["run"]), int(attempt) if attempt else None, int(job) if job else None
+        )
+
+
 _DURATION = re.compile(r"(\d{1,5})\s*(h|d|w|hours?|days?|weeks?)")
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 

@@ -15,6 +15,7 @@ from kotaci.cli.holding import store_group
 from kotaci.cli.importing import import_command
 from kotaci.cli.reporting import report_command
 from kotaci.cli.terminal import complain, start_logging
+from kotaci.cli.triaging import triage_command
 from kotaci.cli.working import lab_command
 from kotaci.model import ExitCode, KotaciError
 
@@ -42,6 +43,7 @@ for command in (
     lab_command,
     config_command,
     causes_command,
+    triage_command,
 ):
     cli.add_command(command)
 

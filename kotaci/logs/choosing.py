@@ -22,6 +22,8 @@ LEAST_WEIGHT = 0.3
 WHOLE_OF_A_KIND = 3
 """So many blocks of one kind are shown whole; of later ones only the first line."""
 HEADS_OF_A_KIND = 10
+REPEATED = 0.8
+"""A block of which more than this share was shown in another tells the same again."""
 LAST_SUMMARIES = 6
 LAST_LINES = 2
 """Lines before the end of the failing step that are shown whatever they say."""
@@ -64,12 +66,12 @@ def _by_weight(weighed: Sequence[Weighed], lines: Sequence[Line], new: Sequence[
             continue
         block = _block(one, lines, new)
         read.update(range(block.start, block.stop))
-        form = f"{one.kind}\n{one.test}"
-        if not one.test:
-            form = masked(split_prefix(lines[block.start].text)[1]) + "\n" + masked(lines[one.place].text)
-        if form in told:
+        # Numbers are part of a test's name, which a masked line lacks.
+        forms = [f"{one.kind}\n{one.test}"] if one.test else [masked(lines[place].text) for place in block.shown]
+        n_told = sum(form in told for form in forms)
+        told.update(forms if not one.test else [*forms, *(masked(lines[place].text) for place in block.shown[1:])])
+        if n_told > REPEATED * len(forms):
             continue
-        told.add(form)
         kinds[one.kind] += 1
         if new is not None or kinds[one.kind] <= WHOLE_OF_A_KIND:
             yield from block.shown
@@ -112,7 +114,7 @@ def _last_words(
         is_telling = any(one.weight >= TELLING for one in weighed if one.place < region.last)
         n = LAST_LINES if is_telling else LAST_LINES_ALONE
         before = range(region.last - 1, max(region.first, region.last - 1 - 2 * n), -1)
-        said = [p for p in before if _says_something(lines[p])]
+        said = [p for p in before if _says_something(lines[p]) and (new is None or new[p])]
         yield from said[:n]
 
 
