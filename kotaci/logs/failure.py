@@ -151,7 +151,8 @@ def _cause(weighed: Sequence[Weighed], chosen: Sequence[int], failed: Sequence[T
     of_tests = {place for test in failed for first, last in test.spans for place in range(first - 1, last)}
     for one in weighed:
         if one.rule is not None and one.place in shown and (not failed or one.place in of_tests):
-            score = one.weight * one.rule.confidence * (0.5 if one.rule.is_summary else 1.0)
+            is_lesser = one.rule.is_summary or one.rule.is_weak
+            score = one.weight * one.rule.confidence * (0.5 if is_lesser else 1.0)
             scores[one.rule.cause] = max(scores.get(one.rule.cause, 0.0), score)
     if failed:
         scores[TEST_ASSERTION] = max(scores.get(TEST_ASSERTION, 0.0), TESTS_FAILED)
