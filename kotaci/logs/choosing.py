@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from kotaci.logs.blocks import Block, block_at, split_prefix
+from kotaci.logs.blocks import Block, block_at
 from kotaci.logs.difference import masked
 from kotaci.logs.lines import Line
 from kotaci.logs.weighing import NAMED, SUMMARY, TEST, Region, Weighed, is_small_talk
