@@ -187,10 +187,10 @@ TESTS = Table(
         + """
 suite text binary, crate or file that holds it
 test text name as its framework prints it
-outcome text failed, flaky, slow, appeared, vanished
+outcome text failed, flaky (passed when run again), slow, leaky
 message text first line of its failure
 location text file:line
-log_line int line in the job's log
+log_line int line in the job's log; missing where a JUnit report told it
 wall_s float duration, where printed
 """
     ),
@@ -203,8 +203,8 @@ ROSTERS = Table(
         _JOB
         + """
 suite text binary, crate or file that holds them
-roster_id text digest of the sorted names
-n_tests int names in the list
+roster_id text digest of the sorted names, the key into roster_names; missing where no names are printed
+n_tests int tests that ran, passed or failed: names in the list, or the printed count
 """
     ),
 )
@@ -379,7 +379,7 @@ line int line of the job's key, from 1
 TABLES = {
     table.name: table
     for table in (
-        RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, FAILURES, CACHE_EVENTS, CACHES, ARTIFACTS, ANNOTATIONS,
+        RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, ROSTER_NAMES, FAILURES, CACHE_EVENTS, CACHES, ARTIFACTS, ANNOTATIONS,
         UNITS, COMMITS, WORKFLOW_JOBS,
     )
 }  # fmt: skip

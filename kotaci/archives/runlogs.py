@@ -21,9 +21,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from junitparser import JUnitXml, JUnitXmlError
-
 from kotaci.logs.lines import decode, first_stamp, saved_error
+from kotaci.logs.results import parse_junit
 from kotaci.logs.setup import job_name, repo_name, workflow_path
 from kotaci.model import BadInput, Repo, RunRef, parse_moment
 from kotaci.store import Batch, Log, Payload, StoreFull
@@ -363,9 +362,9 @@ def read_junit(path: Path, body: bytes, *, said_repo: Repo | None, said_run: Run
     if said_repo is None:
         raise BadInput(path, "does not tell its repository", "say it with --repo owner/name, and the run with --run")
     try:
-        JUnitXml.fromstring(body)
-    except (JUnitXmlError, SyntaxError, ValueError) as error:
-        raise BadInput(path, f"is not whole JUnit XML ({error})", "export it again") from error
+        parse_junit(body)
+    except BadInput as error:
+        raise BadInput(path, error.problem, error.hint) from error
     ref = said_run or RunRef(source_id("junit", hashlib.blake2b(body).hexdigest()), 1)
     # Two artifacts of a run often hold a file of the same name.
     key = f"{ref.run_id}/{ref.attempt}/{path.name}/{hashlib.blake2b(body, digest_size=6).hexdigest()}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +27,8 @@ from kotaci.facts.files import (
 )
 from kotaci.facts.repository import REPOSITORY_TABLES, Workflows, to_table_rows
 from kotaci.facts.rows import ATTEMPT_TABLES, Attempt, Rows, to_rows
+from kotaci.logs.results import TestReport, parse_junit
+from kotaci.model import BadInput
 from kotaci.store import LogState, Store, shown_twice
 from kotaci.tables import TABLES, Column, Table
 
@@ -85,6 +87,8 @@ def build_facts(store: Store, *, on_progress: Callable[[str, int, int], None] | 
                     n_parts, n_read, n_kept = n_parts + 1, n_read + n_new, n_kept + n_same
                     if on_progress is not None:
                         on_progress(repo, place + 1, len(months))
+            parts[_NAMES], is_new = _build_names(reader, folder, parts, known)
+            n_parts += is_new
             for table, (version, kinds) in REPOSITORY_TABLES.items():
                 made_from = f"{version} {store.kind_digest(repo, kinds)}"
                 before = old.repos.get(repo, {}).get(table)
@@ -121,7 +125,7 @@ def _build_month(
         if (run_id, attempt) not in kept
     ]
     for _, run_id, attempt, _ in sources:
-        for name, new in to_rows(reader.read(run_id, attempt)).items():
+        for name, new in reader.rows(run_id, attempt).items():
             rows[name].extend(new)
     files = {}
     for name, table in _part_tables().items():
@@ -131,6 +135,29 @@ def _build_month(
         frame = _sorted(pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]) if parts else _empty(name)
         files[name] = write_table(folder, table, table.check(frame), repo=repo, part=month)
     return Part(_month_digest(digests), files), len(sources), len(kept)
+
+
+_NAMES = "roster_names"
+
+
+def _build_names(
+    reader: _AttemptReader, folder: Path, parts: Mapping[str, Part], known: Sequence[Mapping[str, Part]]
+) -> tuple[Part, bool]:
+    """Return the lists of names that rows of `rosters` point to, drawn just now or held before; and whether anew.
+
+    Lists of attempts whose logs were pruned are held nowhere else, after a renaming under the former name.
+    """
+    repo, table, rosters = reader.repo, TABLES[_NAMES], TABLES["rosters"]
+    paths = sorted(part.files["rosters"] for part in parts.values() if "rosters" in part.files)
+    made_from = hashlib.blake2b("\n".join(paths).encode(), digest_size=16).hexdigest()
+    before = known[0].get(_NAMES)
+    if before is not None and before.made_from == made_from:
+        return before, False
+    ids = set(read_table(folder, rosters, paths, repo=repo, columns=["roster_id"])["roster_id"].dropna())
+    held = read_table(folder, table, [part[_NAMES].files[_NAMES] for part in known if _NAMES in part], repo=repo)
+    names = {**dict(zip(held["roster_id"], held["names"], strict=True)), **reader.names}
+    frame = table.to_frame([(repo, roster_id, names[roster_id]) for roster_id in sorted(ids & set(names))])
+    return Part(made_from, {_NAMES: write_table(folder, table, table.check(frame), repo=repo, part="all")}), True
 
 
 def _part_tables() -> dict[str, Table]:
@@ -210,7 +237,7 @@ def _with_late_logs(kept: dict[str, pd.DataFrame], reader: _AttemptReader) -> di
     jobs = kept["jobs"]
     late = jobs[(jobs["log_state"] == "present") & jobs["n_log_lines"].isna()]
     for (run_id, attempt), known in late.groupby(["run_id", "attempt"]):
-        drawn = to_rows(reader.read(int(run_id), int(attempt)))
+        drawn = reader.rows(int(run_id), int(attempt))
         frames = {name: _with_lengths(TABLES[name].to_frame(rows)) for name, rows in drawn.items() if rows}
         again = frames["jobs"].merge(known[["job_id", "outcome"]], on=["job_id", "outcome"])["job_id"].tolist()
         for job_id in again:
@@ -251,7 +278,7 @@ def _month_digest(digests: Mapping[tuple[int, int], tuple[str, bool]]) -> str:
     return _with_versions("\n".join(lines))
 
 
-_DRAWN_KINDS = frozenset({"run", "job", "annotations"})
+_DRAWN_KINDS = frozenset({"run", "job", "annotations", "junit"})
 """What an attempt's rows are drawn from, beside its logs."""
 
 
@@ -264,6 +291,14 @@ def _shown_jobs(run_source: str, jobs: Sequence[tuple[str, Mapping[str, Any]]]) 
     return [body for _, body in jobs if int(body["id"]) not in twice]
 
 
+def _reports(bodies: Mapping[str, str]) -> Iterator[TestReport]:
+    for key, body in bodies.items():
+        try:
+            yield parse_junit(body)
+        except BadInput as error:  # an earlier kotaci let it in
+            logger.warning("a report is not read", extra={"report": key, "error": str(error)})
+
+
 class _AttemptReader:
     """Reads attempts of one repository out of the store.
 
@@ -273,12 +308,19 @@ class _AttemptReader:
     def __init__(self, store: Store, repo: str, workflows: Workflows) -> None:
         self.repo, self._store, self._workflows = repo, store, workflows
         self._last = store.last_attempts(repo)
+        self.names: dict[str, str] = {}
 
     def is_last(self, run_id: int, attempt: int) -> bool:
         return self._last.get(run_id, attempt) == attempt
 
     def log_rows(self, run_id: int, attempt: int) -> dict[int, tuple[LogState, int]]:
         return self._store.log_rows(self.repo, run_id, attempt)
+
+    def rows(self, run_id: int, attempt: int) -> Rows:
+        """Return the attempt's rows of ATTEMPT_TABLES; the lists of names they point to are put by."""
+        rows = to_rows(self.read(run_id, attempt))
+        self.names.update((roster_id, names) for _, roster_id, names in rows.pop("roster_names"))
+        return rows
 
     def read(self, run_id: int, attempt: int) -> Attempt:
         payloads = self._store.attempt_payloads(self.repo, run_id, attempt, kinds=_DRAWN_KINDS)
@@ -294,4 +336,5 @@ class _AttemptReader:
             log=lambda job_id: self._store.log(self.repo, run_id, attempt, job_id),
             is_last=self.is_last(run_id, attempt),
             declared=self._workflows.declared(head_sha=run.get("head_sha") or "", workflow=workflow),
+            reports=list(_reports({key: body for kind, key, _, body in payloads if kind == "junit"})),
         )

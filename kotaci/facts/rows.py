@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from kotaci.facts.testing import to_test_rows
 from kotaci.logs import explain
 from kotaci.logs.ending import Ending, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
+from kotaci.logs.results import TestReport, parse_log_tests
 from kotaci.logs.setup import Queueing, SetupItem, parse_queueing, parse_setup
 from kotaci.model import BAD_OUTCOMES, Outcome
 from kotaci.tables import TABLES
@@ -24,8 +26,8 @@ ATTEMPT_TABLES = {
     "jobs": 1,
     "steps": 1,
     "setups": 1,
-    "tests": 1,
-    "rosters": 1,
+    "tests": 2,
+    "rosters": 2,
     "failures": 2,
     "cache_events": 1,
     "annotations": 1,
@@ -62,7 +64,7 @@ class Declared:
 
 @dataclass(frozen=True)
 class Attempt:
-    """All that the store holds of one attempt; `log` returns a job's text or None."""
+    """All that the store holds of one attempt; `log` returns a job's text or None, `reports` are its JUnit files."""
 
     repo: str
     run: Mapping[str, Any]
@@ -73,6 +75,7 @@ class Attempt:
     log: Callable[[int], str | None]
     is_last: bool
     declared: Declared = Declared()
+    reports: Sequence[TestReport] = ()
 
 
 @dataclass
@@ -114,7 +117,7 @@ class _Step:
 
 
 def to_rows(attempt: Attempt) -> Rows:
-    """Return the attempt's rows of every table of ATTEMPT_TABLES."""
+    """Return the attempt's rows of every table of ATTEMPT_TABLES, and the lists of names that its rosters point to."""
     rows: Rows = {name: [] for name in ATTEMPT_TABLES}
     run_id, number = int(attempt.run["id"]), int(attempt.run.get("run_attempt") or 1)
     key = (attempt.repo, run_id, number)
@@ -140,6 +143,9 @@ def to_rows(attempt: Attempt) -> Rows:
             for a in attempt.annotations.get(job_id, ())
         )
     rows["runs"].append(_run_row(attempt, jobs, key, workflow))
+    told = {int(job.payload["id"]): parse_log_tests(job.text) for job in jobs if job.text is not None}
+    ran = [int(job.payload["id"]) for job in jobs if job.outcome != Outcome.SKIPPED]
+    rows.update(to_test_rows(key, told, attempt.reports, only_job=ran[0] if len(ran) == 1 else None))
     return rows
 
 

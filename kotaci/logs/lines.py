@@ -127,6 +127,16 @@ class Lines(Sequence[Line]):
     def __len__(self) -> int:
         return len(self._is_echo)
 
+    @property
+    def echo_starts(self) -> list[int]:
+        """Return the places of the lines that open a script's echo: those at which steps may begin."""
+        places, place = [], self._is_echo.find(1)
+        while place >= 0:
+            places.append(place)
+            end = self._is_echo.find(0, place)
+            place = self._is_echo.find(1, end) if end >= 0 else -1
+        return places
+
     @overload
     def __getitem__(self, place: int) -> Line: ...
     @overload

@@ -40,6 +40,47 @@ class PatternSet:
         return sorted(first + place for first, found in self._filters for place in found.Match(text) or ())
 
 
+class LinePatterns:
+    """A few patterns, most of them anchored, that are searched in one line or in many at once.
+
+    `^` and `$` are those of a line, and no pattern may match the end of a line. Searching a whole text costs a small
+    part of searching its lines one by one.
+    """
+
+    def __init__(self, patterns: Sequence[str], *, before: str = "") -> None:
+        """Compile the patterns; `before` may stand between the start of a line and an anchored pattern in a text.
+
+        Raises ValueError that names the one that is no regular expression of RE2.
+        """
+        self._one = re2.Set.SearchSet(_OPTIONS)
+        for pattern in patterns:
+            if problem := pattern_problem(pattern):
+                raise ValueError(f"{pattern!r}: {problem}")
+            self._one.Add(pattern)
+        self._one.Compile()
+        shifted = (f"^(?:{before}){pattern[1:]}" if pattern.startswith("^") else pattern for pattern in patterns)
+        self._any = re2.compile("(?m)" + "|".join(f"(?:{pattern})" for pattern in shifted), _OPTIONS)
+
+    def found_in(self, line: str) -> list[int]:
+        """Return the places, ascending, of the patterns that the line matches."""
+        found = self._one.Match(line)
+        return sorted(found) if found else []
+
+    def lines_of(self, text: str) -> list[int]:
+        """Return the numbers, from 0 and ascending, of the lines in which one of the patterns is found."""
+        # The wrapper counts characters of a str anew for every match; in bytes it need not.
+        body = text.encode("utf-8", "surrogatepass")
+        numbers: list[int] = []
+        number = at = 0
+        for match in self._any.finditer(body):
+            start = match.start()
+            number += body.count(b"\n", at, start)
+            at = start
+            if not numbers or numbers[-1] != number:
+                numbers.append(number)
+        return numbers
+
+
 def _filters(patterns: Sequence[str], first: int) -> Iterator[tuple[int, re2.Filter]]:
     """Yield filters, each with the place of its first pattern; where one would be too large for RE2, several."""
     whole = re2.Filter()

@@ -17,7 +17,10 @@ _SAID = re.compile(r"\s+([\w./-]+\.go):([0-9]+): (.*)$")
 class Go(Reader):
     """Reads go test's rows; the package is known only once its own line comes."""
 
-    HEADS = (r"^ *--- (?:FAIL|PASS|SKIP): \S+ \([0-9.]+s\)$", r"^(?:ok|FAIL)\s+[\w./~-]+\s+(?:[0-9.]+s|\(cached\)|\[)")
+    HEADS = (
+        r"^ *--- (?:FAIL|PASS|SKIP): \S+ \([0-9.]+s\)$",
+        r"^(?:ok|FAIL)[ \t]+[\w./~-]+[ \t]+(?:[0-9.]+s|\(cached\)|\[)",
+    )
     open_drafts: list[Draft] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
     current: Draft | None = None

@@ -24,8 +24,8 @@ class Jest(Reader):
     """Reads jest's blocks (a bullet and the titles from outside in) and vitest's (`FAIL file > titles`)."""
 
     HEADS = (
-        r"^(?:\S+ )?\s*(?:FAIL|PASS)\s+.*\.(?:[cm]?[jt]sx?|vue|svelte|coffee|es6)\b",
-        r"^(?:\S+ )?\s*● \S",
+        r"^(?:\S+ )?[ \t]*(?:FAIL|PASS)[ \t]+.*\.(?:[cm]?[jt]sx?|vue|svelte|coffee|es6)\b",
+        r"^(?:\S+ )?[ \t]*● \S",
         r"^(?:\S+ )?Tests: +.*[0-9]+ total",
         r"^ +Tests  +.*\([0-9]+\)$",
         r"^No test(?: file)?s found, exiting",

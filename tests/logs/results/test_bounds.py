@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kotaci.logs.lines import MAX_LINE_CHARS, parse_lines
-from kotaci.logs.results import parse_tests
+from kotaci.logs.results import parse_log_tests, parse_tests
 from kotaci.logs.results.report import MAX_BLOCK_LINES
 from tests.logs.results import test_others, test_python, test_rust
 
@@ -35,6 +35,25 @@ def test_any_order_of_lines_gives_results_that_stand_in_the_log(lines: list[str]
     assert len(identities) == len(set(identities))
     for suite in report.suites:
         assert not suite.names or suite.n_ran == len(suite.names)
+
+
+STAMPS = st.sampled_from(["", "2026-03-02T09:00:00.0000000Z ", "\ufeff2026-03-02T09:00:00.0000000Z ", "\x1b[31m"])
+MARKS = st.sampled_from(["", "##[error]", "##[group]", "##[group]Run ", "##[endgroup]", "\x1b[1m##[warning title=a b]"])
+ANY_LINE = st.tuples(
+    STAMPS, MARKS, st.sampled_from(LINES) | st.text(max_size=30), st.sampled_from(["", "\r", "\x1b[0m"])
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(ANY_LINE.map("".join), max_size=60))
+def test_searching_the_whole_text_first_changes_nothing(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    assert parse_log_tests(text) == parse_tests(parse_lines(text))
+
+
+def test_the_end_of_what_is_read_of_a_long_line_ends_it_in_both_ways() -> None:
+    long = ("org.shop.TillTest > adds" + " " * MAX_LINE_CHARS)[: MAX_LINE_CHARS - 7] + " FAILED" + "x" * 50
+    assert parse_log_tests(long).results == parse_tests(parse_lines(long)).results != ()
 
 
 @settings(max_examples=100, deadline=None)
