@@ -58,8 +58,10 @@ class LinePatterns:
                 raise ValueError(f"{pattern!r}: {problem}")
             self._one.Add(pattern)
         self._one.Compile()
-        shifted = (f"^(?:{before}){pattern[1:]}" if pattern.startswith("^") else pattern for pattern in patterns)
-        self._any = re2.compile("(?m)" + "|".join(f"(?:{pattern})" for pattern in shifted), _OPTIONS)
+        anchored = "|".join(f"(?:{pattern[1:]})" for pattern in patterns if pattern.startswith("^"))
+        free = "".join(f"|(?:{pattern})" for pattern in patterns if not pattern.startswith("^"))
+        # `before` stands once, not with every pattern: else there are more states than fit into RE2's memory.
+        self._any = re2.compile(f"(?m)^(?:{before})(?:{anchored}){free}", _OPTIONS)
 
     def found_in(self, line: str) -> list[int]:
         """Return the places, ascending, of the patterns that the line matches."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotaci.logs.patterns import PatternSet, pattern_problem
+from kotaci.logs.patterns import LinePatterns, PatternSet, pattern_problem
 
 PATTERNS = (r"error\[E\d{4}\]", r"(?i)no space left", r"^FAILED ", r"café")
 
@@ -60,3 +60,17 @@ def test_agrees_with_re_on_other_letters_and_without_words(text: str) -> None:
     patterns = ("(?i)äé", "ß", r"\s0", "(?i)k")
     expected = [place for place, pattern in enumerate(patterns) if re.search(pattern, text)]
     assert PatternSet(patterns).found_in(text) == expected
+
+
+def test_line_patterns_find_in_one_line_and_the_lines_of_a_text() -> None:
+    patterns = LinePatterns([r"^FAIL ", r"ed$"], before=r"\[\d+\] ")
+    assert patterns.found_in("FAIL a") == [0]
+    assert patterns.found_in("FAIL it ended") == [0, 1]
+    assert patterns.found_in("[1] FAIL a") == []
+    assert patterns.lines_of("a\n[1] FAIL b\nFAIL c\nrested, ended\n\nended") == [1, 3, 5]
+    assert patterns.lines_of("") == []
+
+
+def test_line_patterns_name_the_one_that_is_none() -> None:
+    with pytest.raises(ValueError, match=r"'\(': missing"):
+        LinePatterns(["a", "("])
