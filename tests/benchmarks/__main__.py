@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.benchmarks.changes import measure_changes
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.measure import (
     Row,
@@ -21,7 +22,7 @@ from tests.benchmarks.measure import (
     run_step,
 )
 
-PARTS = ("install", "import", "history", "notebooks", "fetch", "memory")
+PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "changes")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -57,6 +58,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_histories(folder, options.sizes)
     if part == "fetch":
         return measure_fetch(folder)
+    if part == "changes":
+        return measure_changes()
     if part == "memory":
         return measure_memory(folder)
     if part == "install":

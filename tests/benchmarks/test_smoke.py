@@ -10,6 +10,7 @@ import pytest
 from kotaci.facts import build_facts, read_history
 from kotaci.store import open_store
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.changes import measure_changes
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
 from tests.benchmarks.measure import in_own_process, measure_histories, run_step
@@ -76,3 +77,14 @@ def test_memory_is_measured(tmp_path: Path) -> None:
     rows = dict(measure_memory(tmp_path, sizes=(2, 4), large_bytes=2**20))
     assert rows["memory from 2 to 4 runs"].endswith("times")
     assert "MB peak" in rows["a log of 1 MiB among 20 runs"]
+
+
+def test_called_changes_are_measured() -> None:
+    rows = dict(measure_changes(n_histories=4, lengths=(20,), rates=(0.0, 0.1), n_long=200))
+    assert (
+        rows["20 commits, 0% flaky: false alarms, looked at once; after each commit; two in a row"]
+        == "0.0%; 0.0%; 0.0%"
+    )
+    assert rows["20 commits, 0% flaky, then 100% fail: found, median delay; two in a row"] == "100%, 4; 100%, 2"
+    assert rows["failures in a row needed after 20 commits, 0/10 % flaky"] == "4/8"
+    assert any(value.endswith("changes") for value in rows.values())
