@@ -352,6 +352,11 @@ def test_not_so_when_they_are_days_apart_or_not_alike_or_name_a_test() -> None:
     assert verdicts(judged(told, alike=SAME, tests=[a_test(one, "scan") for _, one in told[1:]])) == {"undecided"}
 
 
+@pytest.mark.parametrize(("cause", "verdict"), [("format", "undecided"), ("toolchain", "infrastructure")])
+def test_two_branches_can_break_one_rule_on_one_day(cause: str, verdict: str) -> None:
+    assert verdicts(judged(outage(), alike=SAME, causes=dict.fromkeys(SAME, cause))) == {verdict}
+
+
 def test_not_so_when_the_job_never_passes() -> None:
     assert verdicts(judged(outage()[1:], alike=SAME)) == {"undecided"}
 

@@ -189,6 +189,7 @@ class _Planted:
                     if not is_expired(a)
                     for j in a.jobs
                 ),
+                "verdict": "flaky inside the run",
             },
         )
         rare = self._saying("integration", f"test {BLOOM} ... FAILED")
@@ -266,6 +267,7 @@ class _Planted:
                 "branches": sorted({a.trigger.branch for a in outage}),
                 "rerun_passes": True,
                 "cause": "network",
+                "verdict": "infrastructure",
             },
         )
         yield self._truth(
@@ -274,7 +276,12 @@ class _Planted:
             "The compiler is killed for want of memory",
             self._named("oom"),
             where={"workflow": NIGHTLY, "job": "stress", "crate": "kvstore-server"},
-            expected={"text": "(signal: 9, SIGKILL: kill)", "exit_code": 101, "cause": "memory"},
+            expected={
+                "text": "(signal: 9, SIGKILL: kill)",
+                "exit_code": 101,
+                "cause": "memory",
+                "verdict": "undecided",
+            },
         )
         yield self._truth(
             "timeout",
@@ -288,6 +295,7 @@ class _Planted:
                 "annotation": "has exceeded the maximum execution time of 20 minutes.",
                 "limit_minutes": 20,
                 "hang_notice": "has been running for over 60 seconds",
+                "verdict": "timed out",
             },
         )
         yield self._truth(
@@ -300,6 +308,7 @@ class _Planted:
                 "log_state": "never_written",
                 "last_step_conclusion": None,
                 "job_conclusion": "failure",
+                "verdict": "infrastructure",
             },
         )
         yield self._truth(
@@ -316,7 +325,7 @@ class _Planted:
             "A newer push of the branch cancels the run",
             self._named("superseded"),
             where={"workflow": CI},
-            expected={"run_conclusion": "cancelled", "newer_run_within_minutes": 10},
+            expected={"run_conclusion": "cancelled", "newer_run_within_minutes": 10, "verdict": "superseded"},
         )
         yield self._truth(
             "cancelled-by-hand",
@@ -324,7 +333,11 @@ class _Planted:
             "A run is cancelled though no newer push came, and run again an hour later",
             self._named("cancelled_by_hand"),
             where={"workflow": CI},
-            expected={"run_conclusion": "cancelled", "newer_run_within_minutes": None},
+            expected={
+                "run_conclusion": "cancelled",
+                "newer_run_within_minutes": None,
+                "verdict": "cancelled by hand",
+            },
         )
         yield self._truth(
             "reruns",
@@ -447,7 +460,7 @@ class _Planted:
             "A job that may fail, and always does",
             self._runs(lambda a: any(_base(j) == "strict-lints" and j.conclusion == "failure" for j in a.jobs)),
             where={"workflow": CI, "job": "strict-lints"},
-            expected={"job_conclusion": "failure", "n_success": 0, "run_may_be": "success"},
+            expected={"job_conclusion": "failure", "n_success": 0, "run_may_be": "success", "verdict": "masked"},
         )
         faults = (
             ("missing-timeout", "The job has no limit of its own: six hours", CI, "coverage", "timeout-minutes"),

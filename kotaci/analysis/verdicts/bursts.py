@@ -15,6 +15,11 @@ from kotaci.model import Certainty, Verdict, plural
 SUPPORTING = frozenset({"network", "rate-limit", "disk-full", "runner-lost"})
 """Causes that speak of the infrastructure; none decides alone."""
 
+OF_THE_CODE = frozenset(
+    {"test-assertion", "snapshot", "compile", "type-check", "lint", "format", "link", "docs", "gate"}
+)
+"""Causes of the code itself: two branches can break one rule on one day, and no machine did it."""
+
 RUNNER_WORDS = (
     "lost communication with the server",
     "The runner has received a shutdown signal",
@@ -48,7 +53,7 @@ class Bursts:
         self._past, self._options = past, options
         alike: dict[str, list[Job]] = defaultdict(list)
         for job in past.suspects:
-            if job.is_bad and not job.tests:
+            if job.is_bad and not self._is_of_the_code(job):
                 for name in self._names(job):
                     alike[name].append(job)
         self._alike = {name: Timeline(jobs) for name, jobs in alike.items()}
@@ -57,16 +62,20 @@ class Bursts:
         names = [f"signature {job.signature}"] if job.signature else []
         return [*names, f"cause {job.cause}"] if self._is_supporting(job) else names
 
+    def _is_of_the_code(self, job: Job) -> bool:
+        is_sure = job.cause_confidence >= self._options.min_cause_confidence
+        return bool(job.tests) or (is_sure and job.cause in OF_THE_CODE)
+
     def _is_supporting(self, job: Job) -> bool:
         return job.cause in SUPPORTING and job.cause_confidence >= self._options.min_cause_confidence
 
     def around(self, job: Job) -> Burst | None:
         """Return the burst that a failure belongs to; None for none.
 
-        A failed test is the code's, whatever else fails alike; so is a failure that the base branch shows itself,
-        which reaches every branch that was merged with it.
+        A failed test, or a cause of the code, is the code's whatever else fails alike; so is a failure that the base
+        branch shows itself, which reaches every branch that was merged with it.
         """
-        if job.tests:
+        if self._is_of_the_code(job):
             return None
         reach = self._options.outage_hours * 3600
         near = {

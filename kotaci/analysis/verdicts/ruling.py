@@ -25,5 +25,6 @@ class Ruling:
 
 def at(job: Job) -> str:
     """Return where and when the job ran, for a sentence."""
-    where = f"pull request {job.pull}" if job.is_pull and job.pull is not None else job.branch or "an unknown branch"
+    pull = "a pull request" if job.pull is None else f"pull request {job.pull}"
+    where = pull if job.is_pull else job.branch or "an unknown branch"
     return f"{where} on {job.day}"
