@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kotaci.analysis.changes import (
@@ -17,6 +17,7 @@ from kotaci.analysis.changes import (
     passes_needed_to_call_fixed,
     reruns_to_see,
 )
+from tests.builders import SEEDED
 
 
 def changes(outcomes: str, *, options: ChangeOptions | None = None) -> list[Change]:
@@ -82,14 +83,14 @@ def test_no_commits_no_changes() -> None:
     assert find_changes([0, 0, 0], [0, 0, 0]) == []
 
 
-@settings(deadline=None)
+@SEEDED
 @given(st.lists(st.integers(0, 20), max_size=200))
 def test_all_green_never_changes(runs: list[int]) -> None:
     assert find_changes([0] * len(runs), runs) == []
     assert find_changes(runs, runs) == []
 
 
-@settings(deadline=None)
+@SEEDED
 @given(st.integers(10, 200), st.integers(0, 40))
 def test_a_clean_break_is_called_exactly_when_long_enough(n: int, k: int) -> None:
     needed = failures_in_a_row_needed(0, n)
@@ -98,11 +99,9 @@ def test_a_clean_break_is_called_exactly_when_long_enough(n: int, k: int) -> Non
     assert [change.position for change in found] == ([n] if k >= needed else [])
 
 
-@settings(deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=80), st.randoms(use_true_random=False))
-def test_the_interval_holds_the_position_and_changes_are_in_order(
-    pairs: list[tuple[int, int]], chance: random.Random
-) -> None:
+@SEEDED
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=80))
+def test_the_interval_holds_the_position_and_changes_are_in_order(pairs: list[tuple[int, int]]) -> None:
     found = find_changes([x for x, _ in pairs] + [5] * 9, [x + more for x, more in pairs] + [5] * 9)
     assert [change.position for change in found] == sorted({change.position for change in found})
     for change in found:
@@ -111,7 +110,7 @@ def test_the_interval_holds_the_position_and_changes_are_in_order(
         assert change.n_before > 0 < change.n_after
 
 
-@settings(deadline=None)
+@SEEDED
 @given(st.randoms(use_true_random=False))
 def test_the_order_within_a_stretch_of_one_rate_does_not_matter(chance: random.Random) -> None:
     before = list("." * 90 + "F" * 3)
@@ -120,7 +119,7 @@ def test_the_order_within_a_stretch_of_one_rate_does_not_matter(chance: random.R
     assert (change.position, change.n_failed_before) == (100, 3)
 
 
-@settings(deadline=None)
+@SEEDED
 @given(st.lists(st.sampled_from(".F"), max_size=60), st.integers(1, 20))
 def test_an_untested_commit_changes_no_rate(outcomes: list[str], at: int) -> None:
     whole = "".join(outcomes)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kotaci.analysis.clusters import ClusterOptions, cluster_signatures, exemplars
+from tests.builders import SEEDED
 
 START = pd.Timestamp("2026-03-02", tz="UTC")
 LONG = "the server closed the connection before the whole answer had been read and the client gave up waiting for it"
@@ -99,7 +100,7 @@ def test_comparisons_are_bounded() -> None:
 WORDS = st.lists(st.sampled_from([*LONG.split(), "E0308", "`x`"]), min_size=1, max_size=14).map(" ".join)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(SEEDED, max_examples=40)
 @given(st.lists(st.tuples(WORDS, st.integers(0, 20)), max_size=12), st.randoms(use_true_random=False))
 def test_the_order_of_the_rows_does_not_matter_and_yesterdays_ids_stay(
     rows: list[tuple[str, int]], chance: random.Random

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kotaci.logs import signature
 from kotaci.logs.signatures import MAX_NORMAL_CHARS, Kind, normal_form, read_kinds
+from tests.builders import SEEDED
 
 KINDS = read_kinds().kinds
 SAME = [(kind.id, *pair) for kind in KINDS for pair in kind.same]
@@ -111,7 +112,7 @@ NAMES = {
 
 
 @pytest.mark.parametrize("kind", MEASURES)
-@settings(deadline=None)
+@SEEDED
 @given(data=st.data(), before=AROUND, after=AROUND)
 def test_no_measure_changes_the_signature(kind: str, data: st.DataObject, before: str, after: str) -> None:
     one, other = data.draw(MEASURES[kind]), data.draw(MEASURES[kind])
@@ -119,7 +120,7 @@ def test_no_measure_changes_the_signature(kind: str, data: st.DataObject, before
 
 
 @pytest.mark.parametrize("kind", NAMES)
-@settings(deadline=None)
+@SEEDED
 @given(data=st.data(), before=AROUND, after=AROUND)
 def test_every_name_changes_the_signature(kind: str, data: st.DataObject, before: str, after: str) -> None:
     one, other = data.draw(NAMES[kind]), data.draw(NAMES[kind])
@@ -140,7 +141,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
+@SEEDED
 @given(
     st.one_of(
         st.text(max_size=300), st.lists(PIECES, max_size=30).map(" ".join), st.lists(PIECES, max_size=12).map("".join)
