@@ -83,21 +83,22 @@ class Story:
                 self.tell(run_id, {test: letter}, branch=branch)
         return self
 
-    def assessed(self, *, options: FlakeOptions = DEFAULTS, as_of: datetime | None = None) -> Flakiness:
-        """Return what the analysis says of the story."""
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Return the tables that the analysis reads."""
         names: Iterable[Row] = [{"repo": REPO, "roster_id": key, "names": text} for text, key in self.names.items()]
         newest = {row["run_id"]: row["attempt"] for row in self.runs}
-        runs: pd.DataFrame = frame(
-            RUNS, [{**row, "is_last_attempt": newest[row["run_id"]] == row["attempt"]} for row in self.runs]
-        )
-        return assess_flakes(
-            runs,
-            frame(JOBS, self.jobs),
-            frame(TESTS, self.tests),
-            frame(ROSTERS, self.rosters),
-            frame(ROSTER_NAMES, names),
-            frame(SETUPS, self.setups),
-            frame(FAILURES, []),
-            as_of=as_of or (at(max(row["run_id"] for row in self.runs) + 1) if self.runs else None),
-            options=options,
-        )
+        runs = [{**row, "is_last_attempt": newest[row["run_id"]] == row["attempt"]} for row in self.runs]
+        return {
+            "runs": frame(RUNS, runs),
+            "jobs": frame(JOBS, self.jobs),
+            "tests": frame(TESTS, self.tests),
+            "rosters": frame(ROSTERS, self.rosters),
+            "roster_names": frame(ROSTER_NAMES, names),
+            "setups": frame(SETUPS, self.setups),
+            "failures": frame(FAILURES, []),
+        }
+
+    def assessed(self, *, options: FlakeOptions = DEFAULTS, as_of: datetime | None = None) -> Flakiness:
+        """Return what the analysis says of the story."""
+        end = at(max(row["run_id"] for row in self.runs) + 1) if self.runs else None
+        return assess_flakes(**self.tables(), as_of=as_of or end, options=options)

@@ -4,7 +4,37 @@
 `costs` minutes; `together` finds what fails in the same runs, `quarantine` writes the lists, `assessing` joins it all.
 """
 
-from kotaci.analysis.flakes.assessing import Flake, Flakiness, RestlessJob, assess_flakes
+from kotaci.analysis.flakes.assessing import (
+    CALLED_FLAKY,
+    NO_LOG,
+    OUTAGE,
+    PASSED_AGAIN,
+    Flake,
+    Flakiness,
+    RestlessJob,
+    assess_flakes,
+    rerun_command,
+)
+from kotaci.analysis.flakes.judging import FIXED, FLAKY, MAYBE_FIXED, SUSPECTED
 from kotaci.analysis.flakes.options import DEFAULTS, FlakeOptions
+from kotaci.analysis.flakes.quarantine import Quarantine, to_quarantine
 
-__all__ = ["DEFAULTS", "Flake", "FlakeOptions", "Flakiness", "RestlessJob", "assess_flakes"]
+__all__ = [
+    "CALLED_FLAKY",
+    "DEFAULTS",
+    "FIXED",
+    "FLAKY",
+    "MAYBE_FIXED",
+    "NO_LOG",
+    "OUTAGE",
+    "PASSED_AGAIN",
+    "SUSPECTED",
+    "Flake",
+    "FlakeOptions",
+    "Flakiness",
+    "Quarantine",
+    "RestlessJob",
+    "assess_flakes",
+    "rerun_command",
+    "to_quarantine",
+]

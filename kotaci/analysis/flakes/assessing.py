@@ -10,8 +10,9 @@ from datetime import datetime
 
 import pandas as pd
 
+from kotaci.analysis.changes import reruns_to_see
 from kotaci.analysis.flakes.costs import Cost, Odds, charge, newest_open, rerun_odds, to_attempts
-from kotaci.analysis.flakes.executions import SUBJECT, allowed_to_fail, to_executions
+from kotaci.analysis.flakes.executions import allowed_to_fail, each_test
 from kotaci.analysis.flakes.judging import (
     FIXED,
     FLAKY,
@@ -20,6 +21,7 @@ from kotaci.analysis.flakes.judging import (
     SUSPECTED,
     Judgement,
     judge,
+    may_be_flaky,
     with_regressions,
 )
 from kotaci.analysis.flakes.options import DEFAULTS, FlakeOptions
@@ -116,8 +118,9 @@ PASSED_AGAIN = "passed when run again"
 class Flakiness:
     """The answer: tests by status, the dearest first; restless jobs; what fails together; the grid's commits.
 
-    days: length of the window; reruns: cost of all that is flaky or restless here; n_unproved: tests that failed
-    without anything that speaks for flakiness; n_untold_jobs: failed jobs whose tests no log tells.
+    n_runs: first attempts that passed or failed; n_red of them failed, n_red_by_tests with a test in it that is flaky
+    or was; days: length of the window; n_unproved: tests that failed without anything that speaks for flakiness;
+    n_untold_jobs: failed jobs whose tests no log tells.
     """
 
     tests: Sequence[Flake]
@@ -128,6 +131,7 @@ class Flakiness:
     findings: Sequence[Finding]
     n_runs: int
     n_red: int
+    n_red_by_tests: int
     n_unproved: int
     n_untold_jobs: int
     days: float
@@ -140,9 +144,8 @@ class Flakiness:
 
     @property
     def cost(self) -> Cost:
-        """What flaky, fixed and restless things cost together over the window; suspected ones are not in it."""
-        of_tests = [flake.cost for flake in self.of(FLAKY, MAYBE_FIXED, FIXED)]
-        return sum([*of_tests, *(job.cost for job in self.jobs)], start=Cost())
+        """What flaky tests cost together over the window, fixed ones too; suspected ones and jobs are not in it."""
+        return sum((flake.cost for flake in self.of(FLAKY, MAYBE_FIXED, FIXED)), start=Cost())
 
 
 def assess_flakes(
@@ -158,20 +161,20 @@ def assess_flakes(
     options: FlakeOptions = DEFAULTS,
 ) -> Flakiness:
     """Return which tests of the tables are flaky, suspected or fixed, and which jobs flake without a test's name."""
-    executions = to_executions(runs, jobs, tests, rosters, roster_names, setups, many_at_once=options.many_at_once)
-    parts = {
-        _id(*subject): with_regressions(part, options=options)
-        for subject, part in executions.groupby(SUBJECT, sort=True)
-    }
-    red = red_jobs(runs, jobs, rosters, executions)
+    executions = each_test(runs, jobs, tests, rosters, roster_names, setups, many_at_once=options.many_at_once)
+    commits = _commits(runs, rosters, n=options.grid_commits)
+    cases = {_id(*subject): _look_at(part, runs, commits, options=options) for subject, part in executions}
+    red = red_jobs(runs, jobs, rosters, [case.bad for case in cases.values()])
     attempts = to_attempts(runs, jobs)
-    costs = charge(_blamed(parts, red), attempts, investigation_minutes=options.investigation_minutes)
-    commits = _commits(executions, n=options.grid_commits)
-    flakes = {
-        one: _to_flake(one, part, runs, attempts, costs.get(one, Cost()), commits=commits, as_of=as_of, options=options)
-        for one, part in parts.items()
-    }
-    known = sorted((flake for flake in flakes.values() if flake.status != NOT_PROVED), key=_dearest)
+    costs = charge(_blamed(cases, red), attempts, investigation_minutes=options.investigation_minutes)
+    known = sorted(
+        (
+            _to_flake(one, case, case.judged, attempts, costs.get(one, Cost()), as_of=as_of, options=options)
+            for one, case in cases.items()
+            if case.judged is not None
+        ),
+        key=_dearest,
+    )
     restless = [
         _to_restless(part, jobs, attempts, failures, costs, as_of=as_of, options=options)
         for _, part in red[red["is_proved"]].groupby(["workflow", "job_base"], sort=True)
@@ -183,7 +186,7 @@ def assess_flakes(
         tests=known,
         jobs=sorted(restless, key=lambda one: (-one.cost.people_minutes, -one.cost.machine_minutes, one.id)),
         clusters=find_clusters(
-            {flake.id: _failing_runs(parts[flake.id]) for flake in known},
+            {flake.id: _failing_runs(cases[flake.id].bad) for flake in known},
             fewest_runs=options.cluster_runs,
             largest_distance=options.cluster_distance,
         ),
@@ -195,12 +198,34 @@ def assess_flakes(
         ],
         n_runs=len(first),
         n_red=int(first["outcome"].isin(BAD_OUTCOMES).sum()),
-        n_unproved=len(flakes) - len(known),
+        n_red_by_tests=len(
+            {run for flake in known if flake.status != SUSPECTED for run in _red_runs(cases[flake.id].bad)}
+        ),
+        n_unproved=len(cases) - len(known),
         n_untold_jobs=int((red["is_of_tests"] & red["is_logless"]).sum()),
         days=days,
         as_of=as_of,
         options=options,
     )
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is kept of one test: its failures and retries, and, where it is more than `not proved`, the rest."""
+
+    bad: pd.DataFrame
+    judged: Judgement | None = None
+    cells: Sequence[GridCell] = ()
+
+
+def _look_at(part: pd.DataFrame, runs: pd.DataFrame, commits: pd.DataFrame, *, options: FlakeOptions) -> _Case:
+    if not may_be_flaky(part, options=options):
+        return _Case(part[part["outcome"] != "passed"])
+    marked = with_regressions(part, options=options)
+    bad, judged = marked[marked["outcome"] != "passed"], judge(marked, runs, options=options)
+    if judged.status == NOT_PROVED:
+        return _Case(bad)
+    return _Case(bad, judged, _cells(marked, commits, str(runs["repo"].iloc[0])))
 
 
 def _id(workflow: str, job: str, suite: str = "", test: str = "") -> str:
@@ -215,20 +240,29 @@ def _dearest(flake: Flake) -> tuple[int, float, float, int, str]:
     return (order.index(flake.status), -cost.people_minutes, -cost.machine_minutes, -flake.judged.n_failed, flake.id)
 
 
-def _failing_runs(part: pd.DataFrame) -> frozenset[int]:
-    return frozenset(part.loc[(part["outcome"] != "passed") & ~part["is_regression"], "run_id"])
+def _failing_runs(bad: pd.DataFrame) -> frozenset[int]:
+    return frozenset(bad.loc[~bad["is_regression"], "run_id"])
 
 
-def red_jobs(runs: pd.DataFrame, jobs: pd.DataFrame, rosters: pd.DataFrame, executions: pd.DataFrame) -> pd.DataFrame:
+def _red_runs(bad: pd.DataFrame) -> frozenset[int]:
+    """Return the runs whose first attempt is red with this test failed in it."""
+    failed = bad[(bad["outcome"] == "failed") & ~bad["is_regression"] & (bad["attempt"] == 1)]
+    return frozenset(failed.loc[failed["run_outcome"].isin(BAD_OUTCOMES), "run_id"])
+
+
+def red_jobs(
+    runs: pd.DataFrame, jobs: pd.DataFrame, rosters: pd.DataFrame, bad: Sequence[pd.DataFrame]
+) -> pd.DataFrame:
     """Return the jobs that made a run red: failed, not for want of another job, and not allowed to fail.
 
-    Beside the columns of `jobs`: is_told (a test of `executions` failed in it), is_proved (none did, and the same job
+    Beside the columns of `jobs`: is_told (a test of `bad` failed in it), is_proved (none did, and the same job
     passed in a later attempt of its run), is_of_tests (jobs of its name list tests), is_logless, branch.
     """
     red = jobs[jobs["outcome"].isin(BAD_OUTCOMES) & ~jobs["is_downstream"].fillna(False).astype(bool)]
     red = red[~pd.MultiIndex.from_frame(red[["workflow", "job"]]).isin(allowed_to_fail(runs, jobs))]
-    failed = executions[executions["outcome"] == "failed"]
-    is_told = pd.MultiIndex.from_frame(red[_KEY]).isin(pd.MultiIndex.from_frame(failed[_KEY]))
+    failed = [part.loc[part["outcome"] == "failed", _KEY] for part in bad]
+    told = pd.MultiIndex.from_frame(pd.concat(failed)) if failed else []
+    is_told = pd.MultiIndex.from_frame(red[_KEY]).isin(told)
     green = jobs[jobs["outcome"] == Outcome.SUCCESS].groupby(["run_id", "job"])["attempt"].max()
     later = green.reindex(pd.MultiIndex.from_frame(red[["run_id", "job"]])).to_numpy(dtype=float, na_value=-1)
     listing = jobs.merge(rosters[_KEY].drop_duplicates(), on=_KEY)[["workflow", "job_base"]].drop_duplicates()
@@ -243,11 +277,11 @@ def red_jobs(runs: pd.DataFrame, jobs: pd.DataFrame, rosters: pd.DataFrame, exec
     return red.assign(branch=branch.fillna("")).sort_values(["started_at", "job_id"], ignore_index=True)
 
 
-def _blamed(parts: Mapping[str, pd.DataFrame], red: pd.DataFrame) -> Iterator[tuple[int, int, str]]:
+def _blamed(cases: Mapping[str, _Case], red: pd.DataFrame) -> Iterator[tuple[int, int, str]]:
     """Yield (run_id, attempt, subject) of what made an attempt red; a regression bears its share too."""
     is_red = pd.MultiIndex.from_frame(red[_KEY])
-    for one, part in parts.items():
-        failed = part[(part["outcome"] == "failed") & pd.MultiIndex.from_frame(part[_KEY]).isin(is_red)]
+    for one, case in cases.items():
+        failed = case.bad[(case.bad["outcome"] == "failed") & pd.MultiIndex.from_frame(case.bad[_KEY]).isin(is_red)]
         for row in failed[["run_id", "attempt", "is_regression"]].itertuples(index=False):
             yield row.run_id, row.attempt, f"{one} (regression)" if row.is_regression else one
     untold = red[~red["is_told"]]
@@ -256,27 +290,29 @@ def _blamed(parts: Mapping[str, pd.DataFrame], red: pd.DataFrame) -> Iterator[tu
         yield row.run_id, row.attempt, one if row.is_proved else f"{one} (not proved)"
 
 
-def _commits(executions: pd.DataFrame, *, n: int) -> pd.DataFrame:
-    """Return the newest n commits on which any of the tests ran: head_sha, at (when it first did), oldest first."""
-    first = executions.groupby("head_sha", sort=False)["at"].min().reset_index()
+def _commits(runs: pd.DataFrame, rosters: pd.DataFrame, *, n: int) -> pd.DataFrame:
+    """Return the newest n commits on which tests ran: head_sha, at (when they first did), oldest first."""
+    ran = pd.MultiIndex.from_frame(rosters[["run_id", "attempt"]].drop_duplicates())
+    mine = runs[pd.MultiIndex.from_frame(runs[["run_id", "attempt"]]).isin(ran)]
+    first = mine.groupby("head_sha", sort=False)["started_at"].min().rename("at").reset_index()
     return first.sort_values(["at", "head_sha"], kind="stable").tail(n)
 
 
 def _to_flake(
     one: str,
-    part: pd.DataFrame,
-    runs: pd.DataFrame,
+    case: _Case,
+    judged: Judgement,
     attempts: pd.DataFrame,
     cost: Cost,
     *,
-    commits: pd.DataFrame,
     as_of: datetime | None,
     options: FlakeOptions,
 ) -> Flake:
-    newest_first = part[part["outcome"] != "passed"].iloc[::-1]
-    failed = part[(part["outcome"] == "failed") & ~part["is_regression"] & part["job_outcome"].isin(BAD_OUTCOMES)]
+    bad = case.bad
+    newest_first = bad.iloc[::-1]
+    failed = bad[(bad["outcome"] == "failed") & ~bad["is_regression"] & bad["job_outcome"].isin(BAD_OUTCOMES)]
     red = list(zip(failed["run_id"], failed["attempt"], strict=True))
-    repo = str(runs["repo"].iloc[0])
+    repo = str(attempts["repo"].iloc[0])
     messages = [text for text in newest_first["message"] if isinstance(text, str) and text]
     locations = [text for text in newest_first["location"] if isinstance(text, str) and text]
     newest = newest_first.iloc[0]
@@ -286,13 +322,13 @@ def _to_flake(
         job=newest["job_base"],
         suite=newest["suite"],
         test=newest["test"],
-        judged=judge(part, runs, options=options),
+        judged=judged,
         cost=cost,
         odds=rerun_odds(red, attempts),
         open_run=newest_open(red, attempts, as_of=as_of, rerun_days=options.rerun_days),
         message=messages[0] if messages else "",
         location=locations[0] if locations else "",
-        cells=_cells(part, commits, repo),
+        cells=case.cells,
         evidence=[
             Link(f"{row['at']:%d %b %Y %H:%M}", job_url(repo, row["run_id"], row["job_id"]))
             for row in newest_first.head(options.evidence_links).to_dict("records")
@@ -390,6 +426,7 @@ def _to_finding(flake: Flake, *, days: float, options: FlakeOptions) -> Finding:
         if judged.n >= options.min_runs
         else ", too few for a rate"
     )
+    again = reruns_to_see(judged.rate) if judged.n >= options.min_runs else None
     severity = Severity.LOW
     if flake.status == FLAKY and cost.n_red:
         severity = Severity.HIGH if judged.low > options.high_rate and judged.n >= options.min_runs else Severity.MEDIUM
@@ -408,8 +445,9 @@ def _to_finding(flake: Flake, *, days: float, options: FlakeOptions) -> Finding:
         method=f"{plural(judged.n_proved, 'failure')} proved by another outcome on the same commit; counted is the "
         f"first execution in each run and leg; window of {days:.0f} days; people: an estimated "
         f"{cost.people_minutes:.0f} minutes, not in the price",
-        remedy="Find what two runs of one commit do not share (order, time, ports, files, environment); until then "
-        "put it into quarantine with an expiry.",
+        remedy="Find what two runs of one commit do not share (order, time, ports, files, environment)"
+        + (f"; {plural(again, 'execution')} show it once more with 95 % certainty" if again else "")
+        + ". Until then put it into quarantine with an expiry.",
         price=Price(minutes=cost.machine_minutes, basis="measured"),
         evidence=tuple(flake.evidence),
     )

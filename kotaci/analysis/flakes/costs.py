@@ -60,7 +60,8 @@ def to_attempts(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
 
     again_minutes: minutes of the jobs of the next attempt (of those that ran in it: with "re-run failed jobs" the rest
     is carried over); again_outcome, again_s: outcome and wall time of the next attempt; green_s: from the end of this
-    attempt to that of the first later one that passed; is_last. Missing where there is none.
+    attempt to that of the first later one that passed; is_last: no later attempt; is_overtaken: a newer run of its
+    workflow, event and branch passed. Missing where there is none.
     """
     started = jobs.merge(
         runs[["run_id", "attempt", "started_at"]].rename(columns={"started_at": "attempt_at"}), on=["run_id", "attempt"]
@@ -72,9 +73,14 @@ def to_attempts(runs: pd.DataFrame, jobs: pd.DataFrame) -> pd.DataFrame:
     by_run = frame.groupby(frame["run_id"].to_numpy())
     green_at = frame["ended_at"].where(frame["outcome"] == Outcome.SUCCESS)
     green_after = green_at.groupby(frame["run_id"].to_numpy()).shift(-1).groupby(frame["run_id"].to_numpy()).bfill()
+    place = frame["branch"].where(frame["branch"] != "", "pull " + frame["pr_number"].astype("str"))
+    passed_at = frame["started_at"].where(frame["outcome"] == Outcome.SUCCESS)
+    groups = [frame[name].to_numpy() for name in ("workflow", "event")] + [place.fillna("").to_numpy()]
+    newest_pass = passed_at.groupby(groups).transform("max")
     return pd.DataFrame(
         {
             "repo": frame["repo"],
+            "is_overtaken": (newest_pass > frame["started_at"]).fillna(False),
             "outcome": frame["outcome"],
             "started_at": frame["started_at"],
             "is_last": by_run["attempt"].transform("max") == frame["attempt"],
@@ -126,9 +132,11 @@ def rerun_odds(failed: Sequence[tuple[int, int]], attempts: pd.DataFrame) -> Odd
 def newest_open(
     failed: Sequence[tuple[int, int]], attempts: pd.DataFrame, *, as_of: pd.Timestamp | None, rerun_days: float
 ) -> int | None:
-    """Return the newest run whose last attempt is one of these and that GitHub still runs again; None for none."""
+    """Return the newest run that is still red with one of these, not overtaken by a green run of its branch, and that
+    GitHub still runs again; None for none."""
     rows = attempts.reindex(pd.MultiIndex.from_tuples(sorted(set(failed)), names=["run_id", "attempt"]))
     is_open = rows["is_last"].fillna(False).astype(bool) & rows["outcome"].isin(BAD_OUTCOMES)
+    is_open &= ~rows["is_overtaken"].fillna(True).astype(bool)
     if as_of is not None:
         is_open &= (as_of - rows["started_at"]).dt.total_seconds() <= rerun_days * 86400
     rows = rows[is_open].sort_values("started_at", kind="stable")

@@ -7,10 +7,15 @@ as proof, and a difference of event, image or toolchain is a difference of envir
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
 import pandas as pd
 
 from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, Outcome
 
+Subject: TypeAlias = tuple[str, str, str, str]
 SUBJECT = ["workflow", "job_base", "suite", "test"]
 """What is counted as one test: the same name in another job or suite is another, it runs under other conditions."""
 
@@ -26,7 +31,11 @@ toolchain, missing where not told. is_first: the first time in its run; only the
 run again was chosen for having failed. proof: retry, again (another attempt), same commit (another run), or empty."""
 
 
-def to_executions(
+BATCH_ROWS = 400_000
+"""Executions held at once: with 25 columns some 200 MB. A thousand tests in ten thousand jobs would be ten million."""
+
+
+def each_test(
     runs: pd.DataFrame,
     jobs: pd.DataFrame,
     tests: pd.DataFrame,
@@ -35,24 +44,61 @@ def to_executions(
     setups: pd.DataFrame,
     *,
     many_at_once: int,
-) -> pd.DataFrame:
-    """Return EXECUTION_COLUMNS for every test that failed or flaked at least once, oldest first.
+) -> Iterator[tuple[Subject, pd.DataFrame]]:
+    """Yield every test that failed or flaked at least once, with its EXECUTION_COLUMNS, oldest first.
 
     A test ran where a roster names it or where it failed; a job without a log tells nothing and is not counted. Tests
     that failed with more than `many_at_once` others in a job are left out of that job: it was the job.
     """
-    failed = _failures(tests, jobs, many_at_once=many_at_once)
-    ran = _ran(failed, jobs, rosters, roster_names)
+    crowded = crowded_jobs(tests, many_at_once=many_at_once)
+    failed = _failures(tests, jobs, crowded)
+    about = _about(runs, jobs, setups)
+    about = about[~about.index.isin(crowded)]
+    held = rosters.assign(suite=rosters["suite"].fillna(""))[[*_JOB_KEY, "suite", "roster_id"]]
+    held = held[pd.MultiIndex.from_frame(held[_JOB_KEY]).isin(about.index)].merge(
+        about[["workflow", "job_base", "job_outcome"]], left_on=_JOB_KEY, right_index=True
+    )
+    listed = pd.MultiIndex.from_frame(held[_JOB_KEY].drop_duplicates())
+    held = held[held["job_outcome"].isin(DECIDED_OUTCOMES)].drop(columns="job_outcome")
+    silent = jobs[(jobs["outcome"] == Outcome.SUCCESS) & ~pd.MultiIndex.from_frame(jobs[_JOB_KEY]).isin(listed)]
+    for batch in _batches(failed, held):
+        frame = _executions(batch, held, roster_names, about, silent)
+        yield from frame.groupby(SUBJECT, sort=True)
+
+
+def _batches(failed: pd.DataFrame, held: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Yield the failures, all those of a test together, so that their executions are no more than BATCH_ROWS."""
+    sizes = held.groupby(["workflow", "job_base", "suite"]).size()
+    subjects = failed[SUBJECT].drop_duplicates().sort_values(SUBJECT, ignore_index=True)
+    rows = sizes.reindex(pd.MultiIndex.from_frame(subjects[["workflow", "job_base", "suite"]])).fillna(0).to_numpy()
+    number = (np.cumsum(rows) // BATCH_ROWS).astype(int)
+    for _, part in subjects.groupby(number):
+        yield failed.merge(part, on=SUBJECT)
+
+
+def _executions(
+    failed: pd.DataFrame, held: pd.DataFrame, roster_names: pd.DataFrame, about: pd.DataFrame, silent: pd.DataFrame
+) -> pd.DataFrame:
+    ran = _ran(failed, held, roster_names)
     keys = [*_JOB_KEY, "suite", "test"]
     frame = ran.merge(failed[[*keys, "outcome", "message", "location"]], on=keys, how="outer")
-    crowded = crowded_jobs(tests, many_at_once=many_at_once)
-    frame = frame[~pd.MultiIndex.from_frame(frame[_JOB_KEY]).isin(crowded)]
     frame = frame.assign(outcome=frame["outcome"].fillna("passed"))
-    about_jobs = jobs[[*_JOB_KEY, "workflow", "job", "job_base", "leg", "started_at", "outcome"]]
-    frame = frame.merge(about_jobs.rename(columns={"outcome": "job_outcome"}), on=_JOB_KEY, how="inner")
-    about_runs = runs[["run_id", "attempt", "event", "branch", "pr_number", "head_sha", "outcome", "started_at"]]
-    about_runs = about_runs.rename(columns={"outcome": "run_outcome", "started_at": "run_started_at"})
-    frame = frame.merge(about_runs, on=["run_id", "attempt"], how="inner")
+    frame = frame.merge(about, left_on=_JOB_KEY, right_index=True, how="inner")
+    frame = frame.sort_values(["at", "run_id", "attempt", "job_id", "suite", "test"], ignore_index=True)
+    frame = frame.assign(
+        is_first=~frame.duplicated(["run_id", "job", "suite", "test"]),
+        proof=_proofs(frame, silent),
+        is_regression=False,
+    )
+    return frame[EXECUTION_COLUMNS]
+
+
+def _about(runs: pd.DataFrame, jobs: pd.DataFrame, setups: pd.DataFrame) -> pd.DataFrame:
+    """Return what is known of each job, by its key: where, when, on what, of which commit."""
+    of_jobs = jobs[[*_JOB_KEY, "workflow", "job", "job_base", "leg", "started_at", "outcome"]]
+    of_runs = runs[["run_id", "attempt", "event", "branch", "pr_number", "head_sha", "outcome", "started_at"]]
+    of_runs = of_runs.rename(columns={"outcome": "run_outcome", "started_at": "run_started_at"})
+    frame = of_jobs.rename(columns={"outcome": "job_outcome"}).merge(of_runs, on=["run_id", "attempt"], how="inner")
     frame = frame.merge(_conditions(setups), on=_JOB_KEY, how="left")
     frame = frame.assign(
         leg=frame["leg"].fillna(""),
@@ -60,13 +106,7 @@ def to_executions(
         commit=frame["merge"].fillna(frame["head_sha"]),
         at=frame["run_started_at"].fillna(frame["started_at"]),
     )
-    frame = frame.sort_values(["at", "run_id", "attempt", "job_id", "suite", "test"], ignore_index=True)
-    frame = frame.assign(
-        is_first=~frame.duplicated(["run_id", "job", "suite", "test"]),
-        proof=_proofs(frame, jobs, rosters),
-        is_regression=False,
-    )
-    return frame[EXECUTION_COLUMNS]
+    return frame.drop(columns=["pr_number", "merge", "run_started_at", "started_at"]).set_index(_JOB_KEY)
 
 
 def crowded_jobs(tests: pd.DataFrame, *, many_at_once: int) -> pd.MultiIndex:
@@ -77,16 +117,16 @@ def crowded_jobs(tests: pd.DataFrame, *, many_at_once: int) -> pd.MultiIndex:
     return crowded
 
 
-def _failures(tests: pd.DataFrame, jobs: pd.DataFrame, *, many_at_once: int) -> pd.DataFrame:
+def _failures(tests: pd.DataFrame, jobs: pd.DataFrame, crowded: pd.MultiIndex) -> pd.DataFrame:
     """Return the tests that failed or flaked with workflow and job_base, one row a test and job: failed beats flaky."""
     bad = tests[tests["outcome"].isin(["failed", "flaky"])].assign(suite=tests["suite"].fillna(""))
     bad = bad.sort_values("outcome", kind="stable").drop_duplicates([*_JOB_KEY, "suite", "test"])
-    bad = bad[~pd.MultiIndex.from_frame(bad[_JOB_KEY]).isin(crowded_jobs(tests, many_at_once=many_at_once))]
+    bad = bad[~pd.MultiIndex.from_frame(bad[_JOB_KEY]).isin(crowded)]
     return bad.merge(jobs[[*_JOB_KEY, "workflow", "job_base"]], on=_JOB_KEY, how="inner")
 
 
-def _ran(failed: pd.DataFrame, jobs: pd.DataFrame, rosters: pd.DataFrame, roster_names: pd.DataFrame) -> pd.DataFrame:
-    """Return the jobs that passed or failed in which a roster names one of these tests: job keys, suite, test."""
+def _ran(failed: pd.DataFrame, held: pd.DataFrame, roster_names: pd.DataFrame) -> pd.DataFrame:
+    """Return the jobs in which a roster names one of these tests: job keys, suite, test."""
     wanted = set(failed["test"])
     named = [
         (roster_id, test)
@@ -94,10 +134,10 @@ def _ran(failed: pd.DataFrame, jobs: pd.DataFrame, rosters: pd.DataFrame, roster
         for test in wanted.intersection(names.split("\n"))
     ]
     names = pd.DataFrame(named, columns=["roster_id", "test"], dtype="str").drop_duplicates()
-    held = rosters.assign(suite=rosters["suite"].fillna(""))[[*_JOB_KEY, "suite", "roster_id"]]
-    decided = jobs.loc[jobs["outcome"].isin(DECIDED_OUTCOMES), [*_JOB_KEY, "workflow", "job_base"]]
-    ran = held.merge(names, on="roster_id").merge(decided, on=_JOB_KEY)
-    return ran.merge(failed[SUBJECT].drop_duplicates(), on=SUBJECT)[[*_JOB_KEY, "suite", "test"]].drop_duplicates()
+    # Suites and tests first: rosters times names would be a row for every test in every job.
+    asked = failed[SUBJECT].drop_duplicates().merge(names, on="test")
+    ran = held.merge(asked, on=["workflow", "job_base", "suite", "roster_id"])
+    return ran[[*_JOB_KEY, "suite", "test"]].drop_duplicates()
 
 
 def _conditions(setups: pd.DataFrame) -> pd.DataFrame:
@@ -109,15 +149,15 @@ def _conditions(setups: pd.DataFrame) -> pd.DataFrame:
     return one.merge(merge[[*_JOB_KEY, "name"]].rename(columns={"name": "merge"}), on=_JOB_KEY, how="outer")
 
 
-def _proofs(frame: pd.DataFrame, jobs: pd.DataFrame, rosters: pd.DataFrame) -> pd.Series:
-    """Return retry, again, same commit or nothing for each execution; only failures have any."""
+def _proofs(frame: pd.DataFrame, silent: pd.DataFrame) -> pd.Series:
+    """Return retry, again, same commit or nothing for each execution; only failures have any.
+
+    `silent` are jobs that passed and whose tests nobody listed: a later attempt of the job, it ran the test too.
+    """
     failed = frame.loc[frame["outcome"] == "failed"].reset_index(names="row")
     passed = frame.loc[frame["outcome"] != "failed"]
     again = _same(failed, passed, on=["run_id", "job", "suite", "test"])
     again = again[(again["attempt"] != again["attempt_other"]) & _alike(again, unknown=True)]
-    # A later attempt of the job that passed, and whose tests nobody listed, ran the test too: it is the same job.
-    listed = pd.MultiIndex.from_frame(rosters[_JOB_KEY].drop_duplicates())
-    silent = jobs[(jobs["outcome"] == Outcome.SUCCESS) & ~pd.MultiIndex.from_frame(jobs[_JOB_KEY]).isin(listed)]
     by_job = _same(failed, silent, on=["run_id", "job"])
     by_job = by_job[by_job["attempt_other"] > by_job["attempt"]]
     elsewhere = _same(failed, passed, on=["workflow", "event", "commit", "job", "suite", "test"])

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 import pandas as pd
 
+from kotaci.analysis.changes import failures_in_a_row_needed
 from kotaci.analysis.flakes.options import FlakeOptions
 from kotaci.analysis.statistics import wilson
 from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES
@@ -68,6 +69,13 @@ class Judgement:
         return self.n_flips / self.n_pairs if self.n_pairs else math.nan
 
 
+def may_be_flaky(executions: pd.DataFrame, *, options: FlakeOptions) -> bool:
+    """Tell at a glance whether a test can be more than `not proved`: most that ever failed are not worth a look."""
+    failed = executions["outcome"] == "failed"
+    is_proved = bool((executions["proof"] != "").any())
+    return is_proved or int(executions.loc[failed, "head_sha"].nunique()) >= options.suspect_commits
+
+
 def with_regressions(executions: pd.DataFrame, *, options: FlakeOptions) -> pd.DataFrame:
     """Return the executions of one test with `is_regression`: failures in a row without proof.
 
@@ -75,7 +83,8 @@ def with_regressions(executions: pd.DataFrame, *, options: FlakeOptions) -> pd.D
     """
     mine = executions[executions["is_first"]]
     is_bare = (mine["outcome"] == "failed") & (mine["proof"] == "")
-    needed = streak_needed(n_flaky=int(((mine["outcome"] != "passed") & ~is_bare).sum()), n=len(mine), options=options)
+    n_flaky = int(((mine["outcome"] != "passed") & ~is_bare).sum())
+    needed = streak_needed(n_flaky=n_flaky, n=int((~is_bare).sum()), options=options)
     found: set[int] = set()
     for keys in (["leg"], ["leg", "branch"]):
         stretch = (is_bare != is_bare.groupby([mine[key] for key in keys]).shift()).astype(int)
@@ -86,14 +95,10 @@ def with_regressions(executions: pd.DataFrame, *, options: FlakeOptions) -> pd.D
 
 
 def streak_needed(*, n_flaky: int, n: int, options: FlakeOptions) -> int:
-    """Return how many failures in a row are more than flakiness: n rate^k below `regression_chance`."""
-    rate = n_flaky / n if n else 0.0
-    if rate <= 0:
-        return options.regression_streak
-    if rate >= 1:
-        return n + 1
-    by_chance = math.ceil(math.log(options.regression_chance / n) / math.log(rate))
-    return max(options.regression_streak, by_chance)
+    """Return how many failures in a row are a regression of a test that flaked n_flaky times in n: as many as the
+    change point asks for, and never fewer than `regression_streak`."""
+    needed = failures_in_a_row_needed(n_flaky / n, n) if n else None
+    return max(options.regression_streak, n + 1 if needed is None else needed)
 
 
 def passes_needed(*, n_failed: int, n: int, chance: float) -> int:
@@ -101,7 +106,9 @@ def passes_needed(*, n_failed: int, n: int, chance: float) -> int:
 
     Were the rate still the same, any place would be as likely for a failure: all of them lie among the first n of
     n + k with probability C(n, x) / C(n + k, x) (hypergeometric, as in Fisher's exact test, which Sippy uses). Returns
-    the smallest k for which that is below `chance`. It needs no guess of the rate: few failures need many passes.
+    the smallest k for which that is below `chance`. It needs no guess of the rate: few failures need many passes. It
+    asks about the one row of passes since the last failure; `changes.passes_needed_to_call_fixed` looks for a change
+    anywhere in a history and so asks for several times as many.
     """
     if n_failed == 0:
         return 0

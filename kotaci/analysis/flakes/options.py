@@ -16,9 +16,7 @@ class FlakeOptions:
     many_at_once: int = 10
     """Where more tests than this fail in one job, it is the job's environment, not the tests (as in redherring)."""
     regression_streak: int = 3
-    """So many failures in a row without proof, or more where the test flakes often, are a regression, not flakiness."""
-    regression_chance: float = 0.01
-    """More failures in a row are asked for until flakiness alone brings so many with less than this chance."""
+    """So many failures in a row without proof are a regression; more where the change point asks for more."""
     suspect_commits: int = 3
     """A test without proof is suspected when it failed on at least so many commits ..."""
     suspect_branches: int = 2
