@@ -20,7 +20,7 @@ from markupsafe import Markup
 from kotaci.model import Finding, Price, Repo, Severity, Window, plural
 from kotaci.report import markdown as md
 from kotaci.report import words
-from kotaci.report.inline import SYMBOLS, Inline, badge, bold, code, join, link, sentence
+from kotaci.report.inline import SYMBOLS, Inline, badge, bold, code, join, link, safe_url, sentence
 
 __all__ = [
     "ANSWER_MIME",
@@ -32,6 +32,7 @@ __all__ = [
     "Col",
     "ExcerptLine",
     "Gap",
+    "GridRow",
     "Inline",
     "StripCell",
     "Tile",
@@ -40,8 +41,10 @@ __all__ = [
     "bold",
     "cards",
     "code",
+    "copyable",
     "details",
     "findings",
+    "grid",
     "join",
     "link",
     "note",
@@ -56,8 +59,17 @@ PAGE_MIME = "application/vnd.kotaci.page+json"
 ANSWER_MIME = "application/vnd.kotaci.answer+json"
 FINDINGS_MIME = "application/vnd.kotaci.findings+json"
 
-STRIP_SIGNS = {"ok": "▫", "failed": "■", "rerun": "◪", "cancelled": "▨", "none": "·"}
+STRIP_SIGNS = {"ok": "▫", "failed": "■", "rerun": "◪", "retried": "◩", "cancelled": "▨", "none": "·"}
 """What a cell of a strip can be, and its sign in Markdown."""
+
+STRIP_WORDS = {
+    "ok": "passed",
+    "failed": "failed",
+    "rerun": "passed when run again",
+    "retried": "passed by its runner's retry",
+    "cancelled": "cancelled",
+    "none": "not run",
+}
 
 _SEVERITY_TONES = {Severity.HIGH: "bad", Severity.MEDIUM: "warn", Severity.LOW: "calm"}
 
@@ -191,10 +203,11 @@ def tiles(shown: Sequence[Tile]) -> Block:
 
 @dataclass(frozen=True)
 class StripCell:
-    """One run in a strip: a key of STRIP_SIGNS, and what a pointer resting on it tells."""
+    """One run in a strip: a key of STRIP_SIGNS, what a pointer resting on it tells, and where it leads."""
 
     outcome: str
     title: str = ""
+    url: str = ""
 
 
 def strip(cells: Sequence[StripCell], *, caption: str) -> Block:
@@ -208,20 +221,72 @@ def strip(cells: Sequence[StripCell], *, caption: str) -> Block:
 
 
 def _strip(cells: Sequence[StripCell]) -> Inline:
-    marks = "".join(
-        str(
-            Markup('<i class="k-{}" title="{}"></i>').format(
-                _known(cell.outcome, STRIP_SIGNS), words.one_line(cell.title)
-            )
-        )
-        for cell in cells
-    )
+    marks = "".join(_mark(cell) for cell in cells)
     return Inline(html=marks, markdown=code("".join(STRIP_SIGNS[cell.outcome] for cell in cells)).markdown)
+
+
+def _mark(cell: StripCell) -> str:
+    word, title, url = _known(cell.outcome, STRIP_SIGNS), words.one_line(cell.title), safe_url(cell.url)
+    if url:
+        return str(Markup('<a class="k-{}" title="{}" href="{}"></a>').format(word, title, url))
+    return str(Markup('<i class="k-{}" title="{}"></i>').format(word, title))
 
 
 def _count_outcomes(cells: Sequence[StripCell]) -> str:
     counts = {outcome: sum(cell.outcome == outcome for cell in cells) for outcome in STRIP_SIGNS}
-    return ", ".join(f"{n} {outcome}" for outcome, n in counts.items() if n)
+    return ", ".join(f"{n} {STRIP_WORDS[outcome]}" for outcome, n in counts.items() if n)
+
+
+@dataclass(frozen=True)
+class GridRow:
+    """One thing in a grid: its name, a quiet remark below it, and its cells in the order of the columns."""
+
+    name: Inline
+    remark: Inline
+    cells: Sequence[StripCell]
+
+
+def grid(
+    rows: Sequence[GridRow], *, first: str, last: str, limit: int = 40, none: str = "Nothing to show in this window."
+) -> Block:
+    """Return things against time: a row of marks each, column by column the same moment; `first` and `last` name the
+    ends of the axis. Past `limit` rows it tells how many more there are; for no rows it is the sentence `none`."""
+    if not rows:
+        return note(Inline.of(none))
+    shown = rows[:limit]
+    legend = [word for word in STRIP_SIGNS if any(cell.outcome == word for row in shown for cell in row.cells)]
+    rest = f"… and {len(rows) - len(shown):,} more" if len(rows) > len(shown) else ""
+    said = f"{words.one_line(first)} → {words.one_line(last)}"
+    return Block(
+        html=_draw(
+            "grid",
+            rows=[
+                (_safe(row.name), _safe(row.remark), _safe(_strip(row.cells)), _count_outcomes(row.cells))
+                for row in shown
+            ],
+            first=words.one_line(first),
+            last=words.one_line(last),
+            legend=[(word, STRIP_WORDS[word]) for word in legend],
+            rest=rest,
+        ),
+        markdown=md.table(
+            ["", md.escape_text(said)],
+            [[join([row.name, row.remark]).markdown, _strip(row.cells).markdown] for row in shown],
+            right=[False, False],
+        )
+        + "\n\n"
+        + ", ".join(f"{code(STRIP_SIGNS[word]).markdown} {STRIP_WORDS[word]}" for word in legend)
+        + (f"\n\n{md.escape_text(rest)}" if rest else ""),
+    )
+
+
+def copyable(text: str, *, caption: Inline) -> Block:
+    """Return text to copy as it stands: one click selects it all."""
+    shown = words.visible(text)
+    return Block(
+        html=_draw("copyable", text=shown, caption=_safe(caption)),
+        markdown=f"{caption.markdown}\n\n{md.fence(shown)}",
+    )
 
 
 @dataclass(frozen=True)
@@ -318,8 +383,10 @@ KINDS: Mapping[str, Kind] = {
     "day": _plain(words.day, is_number=False),
     "badge": Kind(lambda value, _row, column: badge(value, column.tones.get(str(value), "calm"))),
     "strip": Kind(lambda value, _row, _column: _strip(value)),
+    "stacked": _plain(words.one_line, is_number=False),
 }
-"""How values can be written: `minutes` are a number under a title that says so; a `strip` is a list of StripCell."""
+"""How values can be written: `minutes` are a number under a title that says so; a `strip` is a list of StripCell;
+`stacked` are two short lines, as inline.stacked makes them, that must not wrap."""
 
 
 @dataclass(frozen=True)

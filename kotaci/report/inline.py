@@ -86,6 +86,12 @@ def bold(text: Any) -> Inline:
     return Inline(html=f"<b>{inner.html}</b>", markdown=f"**{inner.markdown}**")
 
 
+def stacked(text: Any, remark: Any) -> Inline:
+    """Return a piece with a quiet remark below it; beside it in Markdown, where a cell has one line."""
+    above, below = Inline.of(text), Inline.of(remark)
+    return Inline(html=f"{above.html}<small>{below.html}</small>", markdown=f"{above.markdown} · {below.markdown}")
+
+
 def link(text: Any, url: Any) -> Inline:
     """Return a link; the plain text where the address is empty, missing or not plain http(s)."""
     inner, address = Inline.of(text), safe_url(url)

@@ -8,7 +8,7 @@ import pytest
 
 from kotaci.model import Certainty, Finding, Link, Price, Severity, Window
 from kotaci.report import blocks
-from kotaci.report.blocks import Card, Col, ExcerptLine, Gap, StripCell, Tile
+from kotaci.report.blocks import Card, Col, ExcerptLine, Gap, GridRow, Inline, StripCell, Tile
 
 TAGS = {
     "p",
@@ -192,7 +192,26 @@ def test_card_shows_lines_history_and_remedy() -> None:
     )
     assert '<article class="k-card" id="a-b">' in block.html
     assert '<span class="k-hit" data-n="101">``` &lt;b&gt; panicked</span>' in block.html
-    assert 'aria-label="oldest left: 1 ok, 1 rerun"' in block.html
+    assert 'aria-label="oldest left: 1 passed, 1 passed when run again"' in block.html
+
+
+def test_a_grid_shows_names_marks_ends_and_legend() -> None:
+    cells = [StripCell("ok", "c1"), StripCell("retried", "c2", "https://github.com/a/b"), StripCell("none")]
+    rows = [GridRow(blocks.code(f"t{n}"), blocks.sentence("n = {n}", n=n), cells) for n in range(3)]
+    block = blocks.grid(rows, first="24 Nov", last="25 Nov", limit=2)
+    assert block.markdown == (
+        "|  | 24 Nov → 25 Nov |\n| --- | --- |\n| `t0` · n = 0 | `▫◩·` |\n| `t1` · n = 1 | `▫◩·` |\n\n"
+        "`▫` passed, `◩` passed by its runner's retry, `·` not run\n\n… and 1 more"
+    )
+    assert '<a class="k-retried" title="c2" href="https://github.com/a/b"></a><i class="k-none"' in block.html
+    assert "1 passed, 1 passed by its runner&#39;s retry, 1 not run" in block.html
+    assert blocks.grid([], first="", last="", none="Nothing ran.").markdown == "Nothing ran."
+
+
+def test_what_is_to_be_copied_stays_as_it_is() -> None:
+    block = blocks.copyable("a 'b' \\\n  ``` <c>", caption=blocks.sentence("Run it:"))
+    assert block.markdown == "Run it:\n\n````text\na 'b' \\\n  ``` <c>\n````"
+    assert '<pre tabindex="0">a &#39;b&#39; \\\n  ``` &lt;c&gt;</pre>' in block.html
 
 
 def test_findings_are_ranked_and_all_of_them_are_data() -> None:
@@ -232,7 +251,11 @@ def test_strangers_text_is_escaped_everywhere(hostile: list[str]) -> None:
             blocks.tiles([Tile(name, name, name)]),
             blocks.table(frame, [Col("job", name, link="url"), Col("verdict", kind="badge"), Col("job", kind="code")]),
             blocks.cards([Card(name, excerpt=[ExcerptLine(1, name)], anchor=name)]),
-            blocks.strip([StripCell("ok", name)], caption=name),
+            blocks.strip([StripCell("ok", name, name)], caption=name),
+            blocks.grid(
+                [GridRow(blocks.code(name), Inline.of(name), [StripCell("ok", name, name)])], first=name, last=""
+            ),
+            blocks.copyable(name, caption=Inline.of(name)),
             blocks.details(name, []),
         ]
         for block in made:
