@@ -43,7 +43,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
 
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
-    """Both notebooks on the sample."""
+    """All notebooks on the sample."""
     store = open_sample(tmp_path_factory.mktemp("sample") / "store")
     out = tmp_path_factory.mktemp("reports")
     done = run(read_notebooks(notebooks_folder()), parameters={"store": str(store.path)}, out=out)
@@ -97,7 +97,7 @@ def test_reports_are_whole(reports: dict[str, Report]) -> None:
 def test_no_request_and_no_sideways_scroll(reports: dict[str, Report], browser: Any, width: int) -> None:
     folder = next(iter(reports.values())).paths["html"].parent
     pages = sorted(folder.glob("*.html"))
-    assert len(pages) == 3
+    assert len(pages) == 4
     for path in pages:
         told = look_at(browser, path, width=width)
         assert told == {"requests": [], "dialogs": [], "overflows": False, "titles": 1}, path.name
@@ -125,7 +125,7 @@ def test_hostile_names_are_harmless(hostile: list[str], browser: Any, tmp_path: 
     write_all(store, *(hostile_batch(number, text) for number, text in enumerate(hostile, start=1)))
     build_facts(store)
     done = run(read_notebooks(notebooks_folder()), parameters={"store": str(store.path)}, out=tmp_path / "out")
-    assert [report.error for report in done] == ["", ""]
+    assert [report.error for report in done] == ["", "", ""]
     for path in sorted((tmp_path / "out").glob("*.html")):
         assert look_at(browser, path) == {"requests": [], "dialogs": [], "overflows": False, "titles": 1}, path.name
 
