@@ -34,6 +34,7 @@ TESTS_FAILED = 0.6
 """How sure it is that tests that failed say something of the code, where no line of theirs tells another cause."""
 
 _SAYS_NOTHING = re.compile(r"Process completed with exit code|The operation was canceled|The process '")
+_PLACE = re.compile(r"\s*--> (\S{1,300})$")
 _COLUMNS = re.compile(rf"^[^\t\n]{{0,400}}\t[^\t\n]{{0,400}}\t(?={STAMP.pattern})", re.MULTILINE)
 _COLUMNS_AHEAD = 20_000
 
@@ -119,12 +120,18 @@ def _without_columns(log: str) -> str:
 
 
 def _headline(weighed: Sequence[Weighed], lines: Sequence[Line], failed: Sequence[TestResult]) -> str:
-    """Return what failed in one line: a test with its message, else the heaviest line."""
+    """Return what failed in one line: a test with its message, else the heaviest line, with the place that a compiler
+    names below it."""
     if failed:
         first = failed[0]
         return f"{first.test}: {first.message}" if first.message else first.test
     best = max(weighed, key=lambda one: (round(one.weight, 1), -one.place), default=None)
-    return "" if best is None else " ".join(split_prefix(lines[best.place].text)[1].split())
+    if best is None:
+        return ""
+    told = " ".join(split_prefix(lines[best.place].text)[1].split())
+    below = lines[best.place + 1 : best.place + 2]
+    place = _PLACE.match(split_prefix(below[0].text)[1]) if below else None
+    return f"{told} ({place[1]})" if place else told
 
 
 def _is_gate(lines: Sequence[Line], region: Region) -> bool:

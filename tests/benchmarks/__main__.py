@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.changes import measure_changes
+from tests.benchmarks.explaining import measure_explain
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.measure import (
     Row,
@@ -22,7 +23,7 @@ from tests.benchmarks.measure import (
     run_step,
 )
 
-PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "changes")
+PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -32,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000], help="jobs of the histories")
     parser.add_argument("--logs", type=int, default=2_000, help="small logs to import; large ones are a twentieth")
     parser.add_argument("--rounds", type=int, default=3, help="times that each side of an import is measured")
+    parser.add_argument("--corpus", type=Path, help="folder of */log.txt to explain; without it the sample's failures")
+    parser.add_argument("--peers", type=Path, default=Path(sys.executable), help="interpreter that has the two peers")
+    parser.add_argument("--megabytes", type=int, nargs="+", default=[1, 2, 4, 8, 50, 100, 200], help="of large logs")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--jobs", type=int, help=argparse.SUPPRESS)
@@ -62,6 +66,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_changes()
     if part == "memory":
         return measure_memory(folder)
+    if part == "explain":
+        return measure_explain(folder, corpus=options.corpus, peers=options.peers, megabytes=options.megabytes)
     if part == "install":
         return measure_install(folder)
     if part == "notebooks":

@@ -11,6 +11,7 @@ from kotaci.facts import build_facts, read_history
 from kotaci.store import open_store
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.changes import measure_changes
+from tests.benchmarks.explaining import EXPLAIN_STEPS, to_ere
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
 from tests.benchmarks.measure import in_own_process, measure_histories, run_step
@@ -64,7 +65,7 @@ def test_the_benchmarks_print_a_table(capsys: pytest.CaptureFixture[str]) -> Non
 def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["imports"])
-    assert "imports: choose from install, import, history, notebooks" in capsys.readouterr().err
+    assert "imports: choose from install, import, history, notebooks, fetch, memory" in capsys.readouterr().err
 
 
 def test_a_fetch_is_measured_by_kind_and_against_its_limits(tmp_path: Path) -> None:
@@ -88,3 +89,21 @@ def test_called_changes_are_measured() -> None:
     assert rows["20 commits, 0% flaky, then 100% fail: found, median delay; two in a row"] == "100%, 4; 100%, 2"
     assert rows["failures in a row needed after 20 commits, 0/10 % flaky"] == "4/8"
     assert any(value.endswith("changes") for value in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "spelled"),
+    [
+        (r"(?i)\bno space\s+left", r"\bno space[[:space:]]+left"),
+        (r"(?:a|b)\d{2}", "(a|b)[0-9]{2}"),
+        (r"[\s(]x", None),
+        ("❌ x", None),
+    ],
+)
+def test_patterns_are_spelled_as_grep_reads_them(pattern: str, spelled: str | None) -> None:
+    assert to_ere(pattern) == spelled
+
+
+@pytest.mark.parametrize("step", sorted(EXPLAIN_STEPS))
+def test_a_generated_log_is_explained(step: str, tmp_path: Path) -> None:
+    EXPLAIN_STEPS[step](tmp_path, 1)

@@ -62,7 +62,7 @@ def test_a_compilers_error_with_its_place_and_not_the_build_before_it() -> None:
     found = explain(log_of(*NOISE, *TYPE_ERROR))
     assert texts(found)[: len(TYPE_ERROR) - 2] == [line for line in TYPE_ERROR[1:] if line][: len(TYPE_ERROR) - 2]
     assert not any("crate7" in text for text in texts(found))
-    assert found.headline == "error[E0308]: mismatched types"
+    assert found.headline == "error[E0308]: mismatched types (src/table.rs:41:9)"
     assert (found.cause, found.exit_code, found.step) == ("compile", 101, "Run cargo test")
 
 
