@@ -316,12 +316,13 @@ def job_table(flakiness: Flakiness) -> Block:
     rows = [
         {
             "name": stacked(code(job.job), job.workflow),
-            "status": job.status,
+            "status": stacked(
+                badge(job.status, _JOB_TONES[job.status]), plural(job.n_branches_hit, "branch", "branches")
+            ),
             "rate": _rate(job.n_failed, job.n, job.low, job.high, few=flakiness.options.min_runs),
-            "branches": job.n_branches_hit,
             "last_at": job.last_at,
             "url": job.evidence[0].url if job.evidence else "",
-            "said": join([code(job.headline) if job.headline else "", job.cause]),
+            "said": stacked(code(words.one_line(job.headline, width=90)), job.cause) if job.headline else "",
             "odds": _odds(job.odds),
         }
         for job in flakiness.jobs
@@ -330,12 +331,11 @@ def job_table(flakiness: Flakiness) -> Block:
         pd.DataFrame(rows),
         [
             Col("name", "job"),
-            Col("status", kind="badge", tones=_JOB_TONES),
+            Col("status", kind="stacked"),
             Col("rate", "failed [95 %]", kind="stacked"),
-            Col("branches", "branches", kind="number"),
             Col("last_at", "last failed", kind="day", link="url"),
-            *([Col("said", "the log says")] if any(job.headline for job in flakiness.jobs) else []),
             Col("odds", "run again: green [95 %]", kind="stacked"),
+            *([Col("said", "the log says")] if any(job.headline for job in flakiness.jobs) else []),
         ],
         more="more jobs",
         none="No job failed and passed on one commit without naming a test.",

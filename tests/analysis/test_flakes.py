@@ -170,6 +170,11 @@ def test_fixed_needs_enough_passes(passes: int, status: str) -> None:
     assert (judged.n_failed, judged.n) == (4, 20 if status == FIXED else 20 + passes)
 
 
+def test_what_may_be_fixed_asks_for_patience() -> None:
+    (finding,) = Story().history("PPPPAPPPPA" * 2 + "P" * 15).assessed().findings
+    assert finding.remedy == "Nothing but wait: 6 more passes in a row, and it counts as fixed."
+
+
 def test_a_fix_begins_the_rate_anew() -> None:
     judged = only(Story().history("PPPPAPPPPA" * 2 + "P" * 60 + "APPP").assessed()).judged
     assert (judged.status, judged.n_failed, judged.n) == (FLAKY, 1, 64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -225,7 +226,7 @@ def _look_at(part: pd.DataFrame, runs: pd.DataFrame, commits: pd.DataFrame, *, o
     bad, judged = marked[marked["outcome"] != "passed"], judge(marked, runs, options=options)
     if judged.status == NOT_PROVED:
         return _Case(bad)
-    return _Case(bad, judged, _cells(marked, commits, str(runs["repo"].iloc[0])))
+    return _Case(bad, judged, _cells(bad, set(part["head_sha"].unique()), commits, str(runs["repo"].iloc[0])))
 
 
 def _id(workflow: str, job: str, suite: str = "", test: str = "") -> str:
@@ -336,26 +337,27 @@ def _to_flake(
     )
 
 
-def _cells(part: pd.DataFrame, commits: pd.DataFrame, repo: str) -> list[GridCell]:
-    by_commit = dict(tuple(part.groupby("head_sha")))
+def _cells(bad: pd.DataFrame, ran: AbstractSet[str], commits: pd.DataFrame, repo: str) -> list[GridCell]:
+    """Return a cell for each of the commits: `bad` are the failures and retries, `ran` the commits on which it ran."""
+    # Plain lists: a frame for each of sixty commits would take longer than all the rest.
+    by_commit: dict[str, list[tuple[str, str, int, int]]] = {}
+    columns = (bad[name] for name in ("head_sha", "outcome", "proof", "run_id", "job_id"))
+    for sha, *row in zip(*columns, strict=True):
+        by_commit.setdefault(sha, []).append(tuple(row))
     cells = []
     for sha, at in zip(commits["head_sha"], commits["at"], strict=True):
         where = f"{at:%d %b %Y}, {sha[:7]}"
-        mine = by_commit.get(sha)
-        if mine is None:
-            cells.append(GridCell("none", f"{where}: not run"))
-            continue
-        failed, retried = mine[mine["outcome"] == "failed"], mine[mine["outcome"] == "flaky"]
-        if len(failed):
-            is_over = bool((failed["proof"] != "").all())
+        mine = by_commit.get(sha, [])
+        failed = [row for row in mine if row[0] == "failed"]
+        if failed:
+            is_over = all(proof for _, proof, _, _ in failed)
             word, said = ("rerun", "failed, and passed when run again") if is_over else ("failed", "failed")
-        elif len(retried):
+        elif mine:
             word, said = "retried", "failed, and passed when its runner tried again"
         else:
-            cells.append(GridCell("ok", f"{where}: passed"))
-            continue
-        shown = (failed if len(failed) else retried).iloc[0]
-        cells.append(GridCell(word, f"{where}: {said}", job_url(repo, shown["run_id"], shown["job_id"])))
+            word, said = ("ok", "passed") if sha in ran else ("none", "not run")
+        _, _, run_id, job_id = (failed or mine or [("", "", 0, 0)])[0]
+        cells.append(GridCell(word, f"{where}: {said}", job_url(repo, run_id, job_id)))
     return cells
 
 
@@ -426,7 +428,6 @@ def _to_finding(flake: Flake, *, days: float, options: FlakeOptions) -> Finding:
         if judged.n >= options.min_runs
         else ", too few for a rate"
     )
-    again = reruns_to_see(judged.rate) if judged.n >= options.min_runs else None
     severity = Severity.LOW
     if flake.status == FLAKY and cost.n_red:
         severity = Severity.HIGH if judged.low > options.high_rate and judged.n >= options.min_runs else Severity.MEDIUM
@@ -445,11 +446,21 @@ def _to_finding(flake: Flake, *, days: float, options: FlakeOptions) -> Finding:
         method=f"{plural(judged.n_proved, 'failure')} proved by another outcome on the same commit; counted is the "
         f"first execution in each run and leg; window of {days:.0f} days; people: an estimated "
         f"{cost.people_minutes:.0f} minutes, not in the price",
-        remedy="Find what two runs of one commit do not share (order, time, ports, files, environment)"
-        + (f"; {plural(again, 'execution')} show it once more with 95 % certainty" if again else "")
-        + ". Until then put it into quarantine with an expiry.",
+        remedy=_remedy(judged, options=options),
         price=Price(minutes=cost.machine_minutes, basis="measured"),
         evidence=tuple(flake.evidence),
+    )
+
+
+def _remedy(judged: Judgement, *, options: FlakeOptions) -> str:
+    if judged.status == MAYBE_FIXED:
+        missing = judged.passes_needed - judged.passes_since
+        return f"Nothing but wait: {plural(missing, 'more pass', 'more passes')} in a row, and it counts as fixed."
+    again = reruns_to_see(judged.rate) if judged.n >= options.min_runs else None
+    return (
+        "Find what two runs of one commit do not share (order, time, ports, files, environment)"
+        + (f"; {plural(again, 'execution')} show it once more with 95 % certainty" if again else "")
+        + ". Until then put it into quarantine with an expiry."
     )
 
 

@@ -83,6 +83,8 @@ def with_regressions(executions: pd.DataFrame, *, options: FlakeOptions) -> pd.D
     """
     mine = executions[executions["is_first"]]
     is_bare = (mine["outcome"] == "failed") & (mine["proof"] == "")
+    if not is_bare.any():
+        return executions
     n_flaky = int(((mine["outcome"] != "passed") & ~is_bare).sum())
     needed = streak_needed(n_flaky=n_flaky, n=int((~is_bare).sum()), options=options)
     found: set[int] = set()
