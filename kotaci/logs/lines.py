@@ -127,6 +127,10 @@ class Lines(Sequence[Line]):
     def __len__(self) -> int:
         return len(self._is_echo)
 
+    def is_echo(self, place: int) -> bool:
+        """Tell whether the line at that place belongs to a script's echo, without making it."""
+        return self._is_echo[place] == 1
+
     @property
     def echo_starts(self) -> list[int]:
         """Return the places of the lines that open a script's echo: those at which steps may begin."""

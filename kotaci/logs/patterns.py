@@ -47,10 +47,11 @@ class LinePatterns:
     part of searching its lines one by one.
     """
 
-    def __init__(self, patterns: Sequence[str], *, before: str = "") -> None:
+    def __init__(self, patterns: Sequence[str], *, before: str = "", many: str = "") -> None:
         """Compile the patterns; `before` may stand between the start of a line and an anchored pattern in a text.
 
-        Raises ValueError that names the one that is no regular expression of RE2.
+        `many` is the form of whole lines that come in long rows and that one of the patterns finds too: a row of them
+        is found at once. Raises ValueError that names the one that is no regular expression of RE2.
         """
         self._one = re2.Set.SearchSet(_OPTIONS)
         for pattern in patterns:
@@ -61,7 +62,8 @@ class LinePatterns:
         anchored = "|".join(f"(?:{pattern[1:]})" for pattern in patterns if pattern.startswith("^"))
         free = "".join(f"|(?:{pattern})" for pattern in patterns if not pattern.startswith("^"))
         # `before` stands once, not with every pattern: else there are more states than fit into RE2's memory.
-        self._any = re2.compile(f"(?m)^(?:{before})(?:{anchored}){free}", _OPTIONS)
+        row = f"^(?:(?:{before})(?:{many})\n)+|" if many else ""
+        self._any = re2.compile(f"(?m){row}^(?:{before})(?:{anchored}){free}", _OPTIONS)
 
     def found_in(self, line: str) -> list[int]:
         """Return the places, ascending, of the patterns that the line matches."""
@@ -71,16 +73,15 @@ class LinePatterns:
     def lines_of(self, text: str) -> list[int]:
         """Return the numbers, from 0 and ascending, of the lines in which one of the patterns is found."""
         # The wrapper counts characters of a str anew for every match; in bytes it need not.
-        body = text.encode("utf-8", "surrogatepass")
+        body = text.encode("utf-8", "surrogatepass") + b"\n"
         numbers: list[int] = []
         number = at = 0
         for match in self._any.finditer(body):
-            start = match.start()
+            start, end = match.span()
             number += body.count(b"\n", at, start)
             at = start
-            if not numbers or numbers[-1] != number:
-                numbers.append(number)
-        return numbers
+            numbers.extend(range(number, number + max(1, body.count(b"\n", start, end))))
+        return list(dict.fromkeys(numbers))
 
 
 def _filters(patterns: Sequence[str], first: int) -> Iterator[tuple[int, re2.Filter]]:

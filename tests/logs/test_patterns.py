@@ -71,6 +71,11 @@ def test_line_patterns_find_in_one_line_and_the_lines_of_a_text() -> None:
     assert patterns.lines_of("") == []
 
 
+def test_rows_of_many_lines_are_found_at_once_and_told_line_by_line() -> None:
+    patterns = LinePatterns([r"^ok ", r"bad$"], before="> ", many="ok .*")
+    assert patterns.lines_of("> ok a\n> ok b\nno\n> ok c\nit is bad\n> ok d") == [0, 1, 3, 4, 5]
+
+
 def test_line_patterns_name_the_one_that_is_none() -> None:
     with pytest.raises(ValueError, match=r"'\(': missing"):
         LinePatterns(["a", "("])

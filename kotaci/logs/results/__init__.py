@@ -6,16 +6,17 @@ it, and to those with something open. What no framework printed is not guessed: 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
-from kotaci.logs.lines import MAX_LINE_CHARS, Line, Lines, without_colours
+from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Line, Lines, without_colours
 from kotaci.logs.patterns import LinePatterns
 from kotaci.logs.results.ant import Ant
 from kotaci.logs.results.go import Go
 from kotaci.logs.results.gradle import Gradle
 from kotaci.logs.results.javascript import Jest, Mocha
 from kotaci.logs.results.junit import parse_junit
-from kotaci.logs.results.libtest import Libtest
+from kotaci.logs.results.libtest import PASSED, Libtest
 from kotaci.logs.results.maven import Surefire
 from kotaci.logs.results.nextest import Nextest
 from kotaci.logs.results.pytests import Pytest
@@ -27,7 +28,8 @@ __all__ = ["Suite", "TestReport", "TestResult", "parse_junit", "parse_log_tests"
 _READERS: tuple[type[Reader], ...] = (Libtest, Nextest, Pytest, Unittest, Jest, Mocha, Surefire, Gradle, Ant, Go)
 _BEFORE = r"(?:[^\s0-9]{0,3}20[0-9-]{8}T[0-9:.]{9,20}Z ?)?(?:##\[[a-z-]{1,20}[^\]\n]{0,200}\])?"
 """What may stand before a line's text: time stamp and marker, read generously."""
-_HEADS = LinePatterns([head for reader in _READERS for head in reader.HEADS], before=_BEFORE)
+_HEADS = LinePatterns([head for reader in _READERS for head in reader.HEADS], before=_BEFORE, many=PASSED)
+_PASSED = re.compile(rf"^(?:{STAMP.pattern})?test (.+) \.\.\. ok$", re.MULTILINE)
 _OWNER = [place for place, reader in enumerate(_READERS) for _ in reader.HEADS]
 _LIBTEST, _NEXTEST = _READERS.index(Libtest), _READERS.index(Nextest)
 
@@ -68,6 +70,17 @@ class _Log:
             else:
                 self._open.discard(place)
 
+    def takes_passed(self, rows: Sequence[str]) -> bool:
+        """Take in rows of libtest, all of tests that passed, with their time stamps; False where they must be read."""
+        libtest, nextest = self._readers.get(_LIBTEST), self._readers.get(_NEXTEST)
+        is_muted = isinstance(nextest, Nextest) and nextest.is_running
+        if self._open or is_muted or not isinstance(libtest, Libtest):
+            return False
+        text = "\n".join(rows)
+        names = [name for _, name in _PASSED.findall(text)]
+        is_clear = len(names) == len(rows) == text.count(" ... ") and " - " not in text
+        return is_clear and libtest.takes_passed(names)
+
     def to_report(self) -> TestReport:
         readers = [self._readers[place] for place in sorted(self._readers)]
         for reader in readers:
@@ -93,7 +106,7 @@ def parse_tests(lines: Iterable[Line]) -> TestReport:
 
 
 def parse_log_tests(text: str) -> TestReport:
-    """Return the same as `parse_tests(parse_lines(text))`, twice as fast: most lines of a log are only searched.
+    """Return the same as `parse_tests(parse_lines(text))`, several times as fast: most lines are only searched.
 
     For tables of many jobs, of which most passed and still may hide a test that passed only when run again.
     """
@@ -109,8 +122,14 @@ def parse_log_tests(text: str) -> TestReport:
         while number < hit and log.is_open:
             log.feed(lines[number])
             number += 1
-        number = max(number, hit)
-        if hit == number < len(lines):
-            log.feed(lines[number])
-            number += 1
+        if hit < number or hit == len(lines):
+            continue
+        number = hit + 1
+        if searched[hit].endswith(" ... ok") and not lines.is_echo(hit):
+            while number in hits and searched[number].endswith(" ... ok"):
+                number += 1
+            if log.takes_passed(searched[hit:number]):
+                continue
+            number = hit + 1
+        log.feed(lines[hit])
     return log.to_report()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kotaci.logs.lines import Line
@@ -18,6 +19,8 @@ _RESULT = re.compile(
 _SECTION = re.compile(r"---- (.+) (?:stdout|stderr) ----$")
 _PANIC = re.compile(r"\s*thread '(.*?)' (?:\([0-9]+\) )?panicked at (.*)$")
 _OLD_END = re.compile(r"', (\S+:[0-9]+(?::[0-9]+)?)$")
+PASSED = r"test [^\n]+ \.\.\. ok"
+"""The row of a test that passed: nearly all that libtest prints."""
 _WORD = re.compile(r"(ok|FAILED|ignored|bench:)(?: <([0-9.]+)s>|,.*| +[0-9].*)?$")
 _MODES = (" - should panic", " - compile fail", " - compile")
 _AFTER = ("note: ", "stack backtrace:", "---- ", "failures:", "test result: ", "error: test failed")
@@ -117,8 +120,6 @@ class Libtest(Reader):
     panic: PanicReader = field(default_factory=PanicReader)
 
     def read(self, line: Line, text: str) -> None:
-        if self._reads_passed(text):
-            return
         if self.panic.block is not None:
             if self.panic.takes(line, text):
                 return
@@ -149,14 +150,11 @@ class Libtest(Reader):
                 self._read_row(line, text, binary)
         self.is_open = self.in_failures or bool(self.pending) or self.panic.block is not None
 
-    def _reads_passed(self, text: str) -> bool:
-        """Take in a test that passed: nearly all lines that come here, so at little cost."""
-        if self.is_open or self.binary is None or not text.endswith(" ... ok") or not text.startswith("test "):
+    def takes_passed(self, names: Sequence[str]) -> bool:
+        """Take in tests that passed, where they can be nothing else; else False, and their lines are to be read."""
+        if self.is_open or self.binary is None:
             return False
-        name = text[5:-7]
-        if " - " in name or " ... " in name:
-            return False
-        self.binary.passed.append(name)
+        self.binary.passed += names
         return True
 
     def _is_header(self, text: str) -> bool:

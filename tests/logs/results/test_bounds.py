@@ -51,6 +51,22 @@ def test_searching_the_whole_text_first_changes_nothing(lines: list[str]) -> Non
     assert parse_log_tests(text) == parse_tests(parse_lines(text))
 
 
+ROWS = (
+    *("running 2 tests", "test a ... ok", "test b ... ok", "test c - should panic ... ok", "test d ... loud ... ok"),
+    *("test e ... ", "ok", "test f ... FAILED", "failures:", "", "    f", "thread 'a' panicked at src/lib.rs:1:1:"),
+    *("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out", "test g ... ok <0.010s>"),
+    *("    Starting 1 test across 1 binary", "     Summary [   0.1s] 1 test run: 1 passed", "##[group]Run x"),
+    "##[endgroup]",
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(STAMPS, st.sampled_from(ROWS)).map("".join), max_size=40))
+def test_rows_of_passed_tests_taken_at_once_change_nothing(lines: list[str]) -> None:
+    text = "\n".join(["running 2 tests", *lines])
+    assert parse_log_tests(text) == parse_tests(parse_lines(text))
+
+
 def test_the_end_of_what_is_read_of_a_long_line_ends_it_in_both_ways() -> None:
     long = ("org.shop.TillTest > adds" + " " * MAX_LINE_CHARS)[: MAX_LINE_CHARS - 7] + " FAILED" + "x" * 50
     assert parse_log_tests(long).results == parse_tests(parse_lines(long)).results != ()
