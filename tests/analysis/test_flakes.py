@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kotaci.analysis.flakes import DEFAULTS, Flake, Flakiness
-from kotaci.analysis.flakes.assessing import NO_LOG, OUTAGE, PASSED_AGAIN, rerun_command
 from kotaci.analysis.flakes.judging import FIXED, FLAKY, MAYBE_FIXED, SUSPECTED, passes_needed, streak_needed
+from kotaci.analysis.flakes.records import NO_LOG, OUTAGE, PASSED_AGAIN, rerun_command
 from kotaci.analysis.flakes.together import find_clusters
 from kotaci.model import Severity
 from tests.analysis.flaky import LINUX, Story

@@ -11,9 +11,9 @@ from datetime import datetime
 
 import pandas as pd
 
-from kotaci.analysis.changes import reruns_to_see
-from kotaci.analysis.flakes.costs import Cost, Odds, charge, newest_open, rerun_odds, to_attempts
+from kotaci.analysis.flakes.costs import Cost, charge, newest_open, rerun_odds, to_attempts
 from kotaci.analysis.flakes.executions import allowed_to_fail, each_test
+from kotaci.analysis.flakes.findings import to_finding, to_job_finding
 from kotaci.analysis.flakes.judging import (
     FIXED,
     FLAKY,
@@ -26,127 +26,28 @@ from kotaci.analysis.flakes.judging import (
     with_regressions,
 )
 from kotaci.analysis.flakes.options import DEFAULTS, FlakeOptions
-from kotaci.analysis.flakes.together import Cluster, find_clusters
+from kotaci.analysis.flakes.records import (
+    CALLED_FLAKY,
+    NO_LOG,
+    OUTAGE,
+    PASSED_AGAIN,
+    Flake,
+    Flakiness,
+    GridCell,
+    RestlessJob,
+)
+from kotaci.analysis.flakes.together import find_clusters
 from kotaci.analysis.statistics import wilson
 from kotaci.model import (
     BAD_OUTCOMES,
     DECIDED_OUTCOMES,
-    Certainty,
-    Finding,
     Link,
     Outcome,
-    Price,
-    Severity,
     job_url,
-    plural,
     short_workflow,
 )
 
 _KEY = ["run_id", "attempt", "job_id"]
-CALLED_FLAKY = (FLAKY, MAYBE_FIXED)
-
-
-@dataclass(frozen=True)
-class GridCell:
-    """One test on one commit: ok, failed, rerun (passed when run again), retried (by its runner) or none (not run)."""
-
-    outcome: str
-    title: str
-    url: str = ""
-
-
-@dataclass(frozen=True)
-class Flake:
-    """One test: where it runs, what is known of it, what it costs, and how running again went."""
-
-    id: str
-    workflow: str
-    job: str
-    suite: str
-    test: str
-    judged: Judgement
-    cost: Cost
-    odds: Odds
-    open_run: int | None
-    message: str
-    location: str
-    cells: Sequence[GridCell]
-    evidence: Sequence[Link]
-
-    @property
-    def status(self) -> str:
-        """flaky, maybe fixed, fixed, suspected or not proved."""
-        return self.judged.status
-
-    @property
-    def is_hidden(self) -> bool:
-        """Whether only the runner's own retry tells of it: it never made a run red."""
-        return self.judged.n_proved > 0 and self.cost.n_red == 0
-
-
-@dataclass(frozen=True)
-class RestlessJob:
-    """A job that failed, passed on the same commit when run again, and whose log names no test.
-
-    n: first attempts that passed or failed; n_failed: of these, the ones meant here.
-    """
-
-    id: str
-    workflow: str
-    job: str
-    status: str
-    n: int
-    n_failed: int
-    low: float
-    high: float
-    n_branches_hit: int
-    first_at: pd.Timestamp
-    last_at: pd.Timestamp
-    headline: str
-    cause: str
-    cost: Cost
-    odds: Odds
-    open_run: int | None
-    evidence: Sequence[Link]
-
-
-OUTAGE = "outage"
-NO_LOG = "no log"
-PASSED_AGAIN = "passed when run again"
-
-
-@dataclass(frozen=True)
-class Flakiness:
-    """The answer: tests by status, the dearest first; restless jobs; what fails together; the grid's commits.
-
-    n_runs: first attempts that passed or failed; n_red of them failed, n_red_by_tests with a test in it that is flaky
-    or was; days: length of the window; n_unproved: tests that failed without anything that speaks for flakiness;
-    n_untold_jobs: failed jobs whose tests no log tells.
-    """
-
-    tests: Sequence[Flake]
-    jobs: Sequence[RestlessJob]
-    clusters: Sequence[Cluster]
-    commits: Sequence[str]
-    commit_days: tuple[pd.Timestamp, pd.Timestamp] | None
-    findings: Sequence[Finding]
-    n_runs: int
-    n_red: int
-    n_red_by_tests: int
-    n_unproved: int
-    n_untold_jobs: int
-    days: float
-    as_of: datetime | None
-    options: FlakeOptions
-
-    def of(self, *statuses: str) -> list[Flake]:
-        """Return the tests of these statuses, in order."""
-        return [flake for flake in self.tests if flake.status in statuses]
-
-    @property
-    def cost(self) -> Cost:
-        """What flaky tests cost together over the window, fixed ones too; suspected ones and jobs are not in it."""
-        return sum((flake.cost for flake in self.of(FLAKY, MAYBE_FIXED, FIXED)), start=Cost())
 
 
 def assess_flakes(
@@ -194,8 +95,8 @@ def assess_flakes(
         commits=commits["head_sha"].tolist(),
         commit_days=(commits["at"].min(), commits["at"].max()) if len(commits) else None,
         findings=[
-            *(_to_finding(flake, days=days, options=options) for flake in known if flake.status in CALLED_FLAKY),
-            *(_to_job_finding(job, days=days, options=options) for job in restless if job.status == PASSED_AGAIN),
+            *(to_finding(flake, days=days, options=options) for flake in known if flake.status in CALLED_FLAKY),
+            *(to_job_finding(job, days=days, options=options) for job in restless if job.status == PASSED_AGAIN),
         ],
         n_runs=len(first),
         n_red=int(first["outcome"].isin(BAD_OUTCOMES).sum()),
@@ -413,71 +314,3 @@ def _to_restless(
 def _last_said(texts: pd.Series) -> str:
     said = [text for text in texts if isinstance(text, str) and text]
     return said[-1] if said else ""
-
-
-def rerun_command(run_id: int, *, repo: str) -> str:
-    """Return the command of GitHub's own tool that runs the failed jobs of a run again."""
-    return f"gh run rerun {run_id} --failed --repo {repo}"
-
-
-def _to_finding(flake: Flake, *, days: float, options: FlakeOptions) -> Finding:
-    judged, cost = flake.judged, flake.cost
-    hits = f"on {plural(judged.n_commits_hit, 'commit')} of {plural(judged.n_branches_hit, 'branch', 'branches')}"
-    rate = (
-        f", {judged.rate:.1%} [{judged.low:.1%}, {judged.high:.1%}]"
-        if judged.n >= options.min_runs
-        else ", too few for a rate"
-    )
-    severity = Severity.LOW
-    if flake.status == FLAKY and cost.n_red:
-        severity = Severity.HIGH if judged.low > options.high_rate and judged.n >= options.min_runs else Severity.MEDIUM
-    hidden = "; its runner's retry hides it in green runs" if flake.is_hidden else ""
-    return Finding(
-        id=f"flaky-test:{flake.id}",
-        kind="flaky-test",
-        subject=f"{flake.suite} {flake.test}".strip(),
-        claim=f"failed {judged.n_failed} of the {plural(judged.n, 'time')} that it ran in "
-        f"{flake.workflow} / {flake.job}{rate}, {hits}{hidden}; since then it passed {judged.passes_since} of the "
-        f"{plural(judged.passes_needed, 'time')} in a row that would tell that it is fixed",
-        verdict=flake.status,
-        certainty=Certainty.PROVED,
-        severity=severity,
-        n=judged.n,
-        method=f"{plural(judged.n_proved, 'failure')} proved by another outcome on the same commit; counted is the "
-        f"first execution in each run and leg; window of {days:.0f} days; people: an estimated "
-        f"{cost.people_minutes:.0f} minutes, not in the price",
-        remedy=_remedy(judged, options=options),
-        price=Price(minutes=cost.machine_minutes, basis="measured"),
-        evidence=tuple(flake.evidence),
-    )
-
-
-def _remedy(judged: Judgement, *, options: FlakeOptions) -> str:
-    if judged.status == MAYBE_FIXED:
-        missing = judged.passes_needed - judged.passes_since
-        return f"Nothing but wait: {plural(missing, 'more pass', 'more passes')} in a row, and it counts as fixed."
-    again = reruns_to_see(judged.rate) if judged.n >= options.min_runs else None
-    return (
-        "Find what two runs of one commit do not share (order, time, ports, files, environment)"
-        + (f"; {plural(again, 'execution')} show it once more with 95 % certainty" if again else "")
-        + ". Until then put it into quarantine with an expiry."
-    )
-
-
-def _to_job_finding(job: RestlessJob, *, days: float, options: FlakeOptions) -> Finding:
-    rate = f", {job.n_failed / job.n:.1%} [{job.low:.1%}, {job.high:.1%}]" if job.n >= options.min_runs else ""
-    return Finding(
-        id=f"restless-job:{job.id}",
-        kind="restless-job",
-        subject=f"{job.workflow} / {job.job}",
-        claim=f"failed in {job.n_failed} of {job.n} runs{rate} and passed on the same commit when run again, "
-        "without a test's name in its log",
-        verdict=job.status,
-        certainty=Certainty.PROVED,
-        severity=Severity.MEDIUM if job.n_failed >= 2 else Severity.LOW,
-        n=job.n,
-        method=f"another attempt of the same run passed; first attempts are counted; window of {days:.0f} days",
-        remedy="Read its excerpt in failure_triage: the network, the runner and the disk are the usual reasons.",
-        price=Price(minutes=job.cost.machine_minutes, basis="measured"),
-        evidence=tuple(job.evidence),
-    )

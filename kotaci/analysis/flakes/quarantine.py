@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from kotaci.analysis.flakes.assessing import CALLED_FLAKY, Flake, Flakiness
+from kotaci.analysis.flakes.records import CALLED_FLAKY, Flake, Flakiness
 
 
 @dataclass(frozen=True)
