@@ -95,7 +95,8 @@ def _owner(group: Group, owners: Owners, code_owners: CodeOwners) -> Inline | No
 
 
 def _facts(group: Group) -> Iterator[tuple[str, Inline]]:
-    mix = ", ".join(f"{n} {verdict}" for verdict, n in group.mix) if len(group.mix) > 1 else ""
+    is_mixed = bool({verdict for verdict, _ in group.mix} - {group.verdict, Verdict.UNDECIDED})
+    mix = ", ".join(f"{n} {verdict}" for verdict, n in group.mix) if is_mixed else ""
     proof = f"{group.proof[:1].upper()}{group.proof[1:]}."
     yield "why", join([proof, f"Its jobs: {mix}." if mix else None], sep=" ")
     yield "now", Inline.of(f"{group.status.why[:1].upper()}{group.status.why[1:]}{_until_fixed(group)}.")
@@ -103,8 +104,9 @@ def _facts(group: Group) -> Iterator[tuple[str, Inline]]:
         where = sentence(" at {place}", place=code(group.location)) if group.location else ""
         yield "says", sentence("{message}{where}", message=code(group.message), where=where)
     yield "ran on", _ran_on(group)
-    if group.cause and group.cause != "undecided":
-        yield "cause", _cause(group)
+    cause = _cause(group)
+    if cause is not None:
+        yield "cause", cause
     if group.culprits:
         yield ("culprits" if group.has_interval else "commits"), _culprits(group)
         if group.files:
@@ -132,13 +134,21 @@ def _ran_on(group: Group) -> Inline:
     return sentence("Differs from its last green run: {what}", what=group.differs)
 
 
-def _cause(group: Group) -> Inline:
+def _cause(group: Group) -> Inline | None:
+    """Return the cause that the log tells, and its remedy where the verdict does not know better.
+
+    A log says of a time-out that it was cancelled, and of a flaky test that the code is to blame.
+    """
+    if group.cause in {"", "undecided", "cancelled", "gate"}:
+        return None
     known = read_catalogue().causes.get(group.cause)
     sure = "" if group.cause_confidence is None else f"({words.percent(group.cause_confidence)} sure)"
     if known is None:
         return join([group.cause, sure], sep=" ")
     title = sentence("**{title}**", title=known.title)
-    return join([join([title, sure], sep=" "), known.remedies[0] if known.remedies else ""], sep=". ")
+    is_refuted = group.verdict in FLAKY and known.group == "code"
+    remedy = "" if is_refuted or not known.remedies else known.remedies[0]
+    return join([join([title, sure], sep=" "), remedy], sep=". ")
 
 
 def _culprits(group: Group) -> Inline:

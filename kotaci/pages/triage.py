@@ -104,6 +104,8 @@ def _among(group: Group) -> Inline | str:
     if not group.culprits:
         return ""
     shown = join([link(code(one.sha[:7]), one.url) for one in group.culprits[:3]], sep=" ")
+    if len(group.culprits) == 1:
+        return sentence(" of {shown}", shown=shown)
     return sentence(" among {n}: {shown}", n=plural(len(group.culprits), "commit"), shown=shown)
 
 

@@ -288,6 +288,13 @@ def test_the_failure_of_pull_requests_is_that_of_the_base_branch() -> None:
     assert sorted(group.mix) == [("already failing", 1), ("regression", 4)]
 
 
+def test_a_failure_of_the_base_branch_that_nothing_decides_is_undecided_whoever_has_it_too() -> None:
+    pull = run(3, "failure", event="pull_request", branch="fix", pr_number=7, head_sha="f" * 40)
+    group = only(triage([*story("PF"), failed(pull)]))
+    assert (group.verdict, group.status.word) == ("undecided", "failing now")
+    assert group.proof == "nobody ran this commit again; 1 job of other branches failed so after it"
+
+
 def test_whether_a_job_may_fail_is_told_by_the_newest_run() -> None:
     green = [failed(run(n, n_failed_jobs=1, head_sha=f"{n:040x}")) for n in (1, 4)]
     red = [failed(run(n, "failure", n_failed_jobs=1, head_sha=f"{n:040x}")) for n in (2, 3)]

@@ -149,7 +149,7 @@ def to_group(alike: Alike, tests: pd.DataFrame, known: Known) -> Group:
         legs=sorted(set(part["leg"]) - {""}),
         step=newest["where"],
         exit_code=int(exits.iloc[0]) if len(exits) else None,
-        headline=_headline(alike, newest),
+        headline=_headline(alike, newest, verdict),
         excerpt=excerpt,
         hits=_hits(excerpt, newest, said),
         tests=alike.tests,
@@ -201,11 +201,14 @@ def _passes_needed(part: pd.DataFrame, of_legs: pd.DataFrame, options: TriageOpt
     return passes_needed(n_failed=n_failed, n=max(n, n_failed), chance=options.fixed_chance)
 
 
-def _headline(alike: Alike, newest: pd.Series) -> str:
+def _headline(alike: Alike, newest: pd.Series, verdict: Verdict) -> str:
     if alike.tests:
         rest = len(alike.tests) - 1
         return alike.tests[0] + (f" and {plural(rest, 'more test')}" if rest else "")
-    return str(newest["headline"] or newest["error"] or "no log of it is held")
+    if verdict == Verdict.TIMED_OUT and newest["outcome"] == Outcome.CANCELLED and newest["where"]:
+        return f"{newest['where']} ran until its time was up"
+    none = "no log was ever written" if newest["log_state"] == "never_written" else "no log of it is held"
+    return str(newest["headline"] or newest["error"] or none)
 
 
 def _said(alike: Alike, tests: pd.DataFrame) -> dict[str, Any]:

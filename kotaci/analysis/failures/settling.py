@@ -15,7 +15,7 @@ def settle(part: pd.DataFrame, status: Status, options: TriageOptions) -> tuple[
     """Return the group's verdict, the job that tells it, and the proof.
 
     That of the newest job with a proof. A group is only masked or a consequence when its newest job, or every job, is;
-    "already failing" points to the base branch's failure, whose verdict counts where it is in the group; and a flake
+    "already failing" points to the base branch's failure, which alone counts where it is in the group; and a flake
     proved before a streak of failures without a pass says nothing of the streak.
     """
     newest = part.iloc[0]
@@ -25,10 +25,15 @@ def settle(part: pd.DataFrame, status: Status, options: TriageOptions) -> tuple[
     if (part["verdict"] == Verdict.CONSEQUENCE).all():
         return Verdict.CONSEQUENCE, newest, str(newest["proof"])
     own = part[~part["verdict"].isin([Verdict.MASKED, Verdict.CONSEQUENCE])]
+    followed = (own["verdict"] == Verdict.ALREADY_FAILING) & own["evidence_job_id"].isin(own["job_id"])
+    n_followed, own = int(followed.sum()), own[~followed]
     told = own[own["verdict"] != Verdict.UNDECIDED]
     if told.empty:
-        return Verdict.UNDECIDED, own.iloc[0], str(own.iloc[0]["proof"])
-    telling = _resolved(told.iloc[0], own)
+        proof = str(own.iloc[0]["proof"])
+        if n_followed:
+            proof += f"; {plural(n_followed, 'job')} of other branches failed so after it"
+        return Verdict.UNDECIDED, own.iloc[0], proof
+    telling = told.iloc[0]
     verdict = Verdict(telling["verdict"])
     n = int((own["verdict"] == verdict).sum())
     is_one = n == 1 or verdict in {Verdict.REGRESSION, Verdict.INFRASTRUCTURE}
@@ -39,10 +44,3 @@ def settle(part: pd.DataFrame, status: Status, options: TriageOptions) -> tuple[
             before = f"it flaked before ({telling['started_at']:%d %b %Y}), but {status.why}"
             return Verdict.UNDECIDED, own.iloc[0], before
     return verdict, telling, proof
-
-
-def _resolved(telling: pd.Series, own: pd.DataFrame) -> pd.Series:
-    if telling["verdict"] != Verdict.ALREADY_FAILING:
-        return telling
-    base = own[own["job_id"] == telling["evidence_job_id"]]
-    return base.iloc[0] if len(base) and base.iloc[0]["verdict"] != Verdict.UNDECIDED else telling
