@@ -48,11 +48,18 @@ def verdict_badge(group: Group) -> Inline:
     return badge(f"{group.verdict}{more}", TONES[group.verdict])
 
 
+def to_title(group: Group, *, width: int = 160) -> str:
+    """Return the headline, cut in the middle where it is long: a command's end tells what became of it."""
+    text = " ".join(group.headline.split())
+    tail = width // 3
+    return text if len(text) <= width else f"{text[: width - tail - 1]}…{text[-tail:]}"
+
+
 def to_card(group: Group, *, owners: Owners, code_owners: CodeOwners) -> Card:
     """Return the card of a group, its owner on it."""
     status = badge(group.status.word, _STATUS_TONES.get(group.status.word, "calm"))
     return Card(
-        title=group.headline,
+        title=to_title(group),
         badge=join([verdict_badge(group), status], sep=" "),
         meta=_meta(group, _owner(group, owners, code_owners)),
         excerpt=_with_gaps(group),

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from kotaci.analysis.failures import FAILING, TABLES, Group, Triage
+from kotaci.analysis.failures import FAILING, TABLES, Group, HistoryCell, LostTests, Triage
 from kotaci.analysis.statistics import wilson
 from kotaci.config import CodeOwners, Owners, parse_codeowners
 from kotaci.facts import History
 from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, Outcome, Verdict, job_url, plural, short_workflow
-from kotaci.pages.failing import FLAKY, TONES, to_card
+from kotaci.pages.failing import FLAKY, TONES, to_card, to_title
 from kotaci.pages.opening import no_runs
 from kotaci.report import words
 from kotaci.report.blocks import (
@@ -30,8 +30,8 @@ from kotaci.report.blocks import (
 )
 from kotaci.report.inline import Inline, code, join, link, sentence
 
-__all__ = ["TABLES", "cancelled_table", "group_cards", "hidden_table", "over", "retried_table", "triage_actions",
-           "triage_answer", "triage_tiles"]  # fmt: skip
+__all__ = ["TABLES", "cancelled_table", "group_cards", "hidden", "over", "triage_actions", "triage_answer",
+           "triage_tiles"]  # fmt: skip
 
 NO_OWNERS = Owners()
 
@@ -43,9 +43,9 @@ def triage_answer(history: History, triage: Triage) -> Block:
     if history["runs"].empty:
         return no_runs(history)
     if not triage.groups:
-        return answer(
-            sentence("**Nothing is red.** No job failed in {n}.", n=plural(triage.n_runs, "run")), tone="good"
-        )
+        calm = sentence("**Nothing is red.** No job failed in {n}.", n=plural(triage.n_runs, "run"))
+        lost = _lost_words(triage)
+        return answer(join([calm, f"But {lost}." if lost else None], sep=" "), tone="warn" if lost else "good")
     now = [group for group in triage.groups if _part(group) == "now"]
     flaky = [group for group in triage.groups if _part(group) == "flaky"]
     open_ones = [group for group in triage.groups if _part(group) == "open"]
@@ -70,14 +70,14 @@ def triage_answer(history: History, triage: Triage) -> Block:
     else:
         lead = sentence("**Nothing is known to fail now.** Most often it was {start}: ", start=start)
         text = sentence("{lead}{what}.", lead=lead, what=_what(first))
-    besides = _besides(triage.groups, first, shown=now or flaky or open_ones)
+    besides = _besides(triage, first, shown=now or flaky or open_ones)
     if besides:
         text = sentence("{text} {besides}", text=text, besides=besides)
     return answer(text, tone="bad" if now else TONES[first.verdict] if not first.is_quiet else "good")
 
 
 def _name(group: Group) -> Inline:
-    return link(code(group.headline), f"#{group.id}")
+    return link(code(to_title(group, width=120)), f"#{group.id}")
 
 
 def _counted(groups: Sequence[Group], one: str, many: str) -> str:
@@ -109,11 +109,9 @@ def _among(group: Group) -> Inline | str:
     return sentence(" among {n}: {shown}", n=plural(len(group.culprits), "commit"), shown=shown)
 
 
-def _besides(groups: Sequence[Group], first: Group, *, shown: Sequence[Group]) -> str:
+def _besides(triage: Triage, first: Group, *, shown: Sequence[Group]) -> str:
     """Return how many other groups there are of each kind, in a sentence; empty for none."""
-    rest = [group for group in groups if group is not first and group not in shown]
-    if not rest and len(shown) <= 1:
-        return ""
+    rest = [group for group in triage.groups if group is not first and group not in shown]
     kinds = {
         "failing now": [group for group in rest if _part(group) == "now"],
         "flaky": [group for group in rest if _part(group) == "flaky"],
@@ -123,11 +121,17 @@ def _besides(groups: Sequence[Group], first: Group, *, shown: Sequence[Group]) -
     over = [group for group in rest if _part(group) == "over" and group.verdict != Verdict.CONSEQUENCE]
     told = [f"{len(found)} {kind}" for kind, found in kinds.items() if found]
     told += [f"{plural(len(hidden), 'job')} failing unseen"] if hidden else []
+    told += [lost] if (lost := _lost_words(triage)) else []
     if over:
         known = [group.verdict for group in over if group.verdict != Verdict.UNDECIDED]
         named = ", ".join(f"{known.count(verdict)} {verdict}" for verdict in dict.fromkeys(known))
         told.append(f"{len(over)} over" + (f" ({named})" if named else ""))
     return f"Besides: {', '.join(told)}." if told else ""
+
+
+def _lost_words(triage: Triage) -> str:
+    n = sum(lost.n_lost for lost in triage.lost)
+    return f"{plural(n, 'test')} no longer {'runs' if n == 1 else 'run'}" if n else ""
 
 
 def _red_runs(runs: pd.DataFrame) -> frozenset[int]:
@@ -156,6 +160,7 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
     n_green = int(again.loc[again["outcome"] == Outcome.SUCCESS, "run_id"].nunique())
     masked = {(group.workflow, group.job) for group in triage.groups if group.verdict == Verdict.MASKED}
     n_retried = int(triage.retried["n_green"].sum())
+    n_lost = sum(lost.n_lost for lost in triage.lost)
     kinds = pd.Series([str(group.verdict) for group in triage.groups if group.verdict != Verdict.CONSEQUENCE])
     return tiles(
         [
@@ -176,10 +181,10 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
                 "warn" if n_green else "calm",
             ),
             Tile(
-                len(masked) + len(triage.retried),
-                "jobs and tests fail unseen",
-                f"{plural(len(masked), 'job')} may fail, {n_retried} green jobs retried" if masked or n_retried else "",
-                "warn" if masked or n_retried else "calm",
+                len(masked) + len(triage.retried) + len(triage.lost),
+                "things hidden in green runs",
+                f"{plural(len(masked), 'job')} may fail, {n_retried} green jobs retried, {plural(n_lost, 'test')} lost",
+                "warn" if masked or n_retried or n_lost else "calm",
             ),
         ]
     )
@@ -203,8 +208,20 @@ def _cards(shown: Sequence[Group], *, owners: Owners, code_owners: str, limit: i
     return stack(cards(made[:limit]), details(f"and {plural(len(made) - limit, 'more group')}", [cards(made[limit:])]))
 
 
-def hidden_table(triage: Triage) -> Block:
-    """Return the jobs that fail unseen, because they are allowed to: one row a job."""
+def hidden(triage: Triage, history: History) -> Block:
+    """Return what green runs hide: jobs that may fail, tests that were tried again, tests that no longer run."""
+    return stack(
+        note(sentence("Jobs that are allowed to fail, and did:")),
+        _masked_table(triage),
+        note(sentence("Tests that passed only when their runner tried them again:")),
+        _retried_table(triage),
+        note(sentence("Tests that green runs of {branch} no longer select:", branch=history.default_branch)),
+        _lost_table(triage, has_lists=len(history["rosters"]) > 0),
+    )
+
+
+def _masked_table(triage: Triage) -> Block:
+    """Return one row a job."""
     jobs: dict[tuple[str, str], list[Group]] = {}
     for group in triage.groups:
         if _part(group) == "hidden":
@@ -232,7 +249,7 @@ def _hidden_row(groups: Sequence[Group]) -> dict[str, object]:
     others = f", and {plural(len(groups) - 1, 'other way')}" if len(groups) > 1 else ""
     return {
         "job": f"{most.workflow} / {most.job}",
-        "headline": sentence("{what}{others}", what=code(most.headline), others=others),
+        "headline": sentence("{what}{others}", what=code(to_title(most, width=120)), others=others),
         "verdict": str(most.verdict),
         "failed": f"{n} of {most.n_job_runs}",
         "minutes": sum(group.minutes for group in groups),
@@ -242,8 +259,7 @@ def _hidden_row(groups: Sequence[Group]) -> dict[str, object]:
     }
 
 
-def retried_table(triage: Triage) -> Block:
-    """Return the tests that passed only when their runner tried them again."""
+def _retried_table(triage: Triage) -> Block:
     rows = triage.retried.to_dict("records")
     frame = triage.retried.assign(
         verdict=str(Verdict.FLAKY_INSIDE),
@@ -266,6 +282,50 @@ def retried_table(triage: Triage) -> Block:
     )
 
 
+def _lost_table(triage: Triage, *, has_lists: bool) -> Block:
+    """Return one row for each green run after which tests were gone."""
+    frame = pd.DataFrame(
+        [
+            {
+                "what": sentence("{n}: {names}", n=plural(lost.n_lost, "test"), names=_named(lost.names)),
+                "job": f"{lost.workflow} / {', '.join(lost.jobs)}",
+                "count": f"{lost.n_before} → {lost.n_after}",
+                "since_at": lost.since_at,
+                "url": lost.url,
+                "by": _blamed(lost),
+            }
+            for lost in triage.lost
+        ]
+    )
+    none = "No test stopped running unseen." if has_lists else "Cannot be told: no list of tests that ran is held."
+    return table(
+        frame,
+        [
+            Col("what", "no longer run"),
+            Col("job"),
+            Col("count", kind="badge", tones={f"{lost.n_before} → {lost.n_after}": "bad" for lost in triage.lost}),
+            Col("since_at", "since", kind="day", link="url"),
+            Col("by", "commits in between"),
+        ],
+        more="more losses",
+        none=none,
+    )
+
+
+def _named(names: Sequence[str]) -> Inline:
+    rest = [f"and {len(names) - 2} more"] if len(names) > 2 else []
+    return join([*(code(name) for name in names[:2]), *rest], sep=" ") if names else Inline.of("no names are printed")
+
+
+def _blamed(lost: LostTests) -> Inline:
+    shown = [
+        sentence("{sha} {subject}", sha=link(code(one.sha[:7]), one.url), subject=one.subject)
+        for one in lost.culprits[:2]
+    ]
+    rest = len(lost.culprits) - len(shown)
+    return join([*shown, f"{rest} more" if rest else None], sep="; ") if shown else Inline.of(words.MISSING)
+
+
 def over(triage: Triage, *, owners: Owners = NO_OWNERS, code_owners: str = "", limit: int = 4) -> Block:
     """Return what asks for nothing now: cards for what has a proof, a table for the rest, newest first."""
     quiet = sorted((group for group in triage.groups if _part(group) == "over"), key=lambda group: group.last_at)
@@ -281,14 +341,14 @@ def _over_table(groups: Sequence[Group]) -> Block:
     frame = pd.DataFrame(
         [
             {
-                "headline": group.headline,
+                "headline": to_title(group, width=120),
                 "job": f"{group.workflow} / {group.job}",
                 "verdict": str(group.verdict),
                 "status": group.status.word,
                 "n_runs": group.n_runs,
                 "last_at": group.last_at,
                 "url": group.evidence[0].url if group.evidence else "",
-                "history": [StripCell(cell.outcome, cell.title) for cell in group.history[-10:]],
+                "history": [StripCell(cell.outcome, cell.title) for cell in _around_the_last(group.history)],
             }
             for group in groups
         ]
@@ -302,31 +362,53 @@ def _over_table(groups: Sequence[Group]) -> Block:
             Col("status", "now"),
             Col("n_runs", "runs", kind="number"),
             Col("last_at", "last failed", kind="day", link="url"),
-            Col("history", "last runs, oldest left", kind="strip"),
+            Col("history", "runs, oldest left", kind="strip"),
         ],
         more="more groups",
         none="No failure is over in this window.",
     )
 
 
+def _around_the_last(history: Sequence[HistoryCell]) -> Sequence[HistoryCell]:
+    """Return ten runs, the last failure of them among these where there is one."""
+    red = [place for place, cell in enumerate(history) if cell.outcome in {"failed", "rerun"}]
+    end = min(len(history), max(red[-1] + 4, 10)) if red else len(history)
+    return history[max(0, end - 10) : end]
+
+
 def cancelled_table(triage: Triage) -> Block:
-    """Return the cancelled jobs with their verdict and what proves it."""
-    rows = triage.cancelled.to_dict("records")
-    frame = triage.cancelled.assign(url=[job_url(row["repo"], row["run_id"], row["job_id"]) for row in rows])
+    """Return the runs with cancelled jobs, with their verdict and what proves it."""
+    rows = triage.cancelled.sort_values("started_at", ascending=False)
+    frame = pd.DataFrame(
+        [_cancelled_row(jobs) for _, jobs in rows.groupby(["run_id", "attempt", "verdict", "proof"], sort=False)]
+    )
     return table(
-        frame.sort_values("started_at", ascending=False),
+        frame,
         [
-            Col("started_at", "started", kind="day"),
-            Col("job", kind="code", link="url"),
+            Col("started_at", "started", kind="day", link="url"),
             Col("verdict", kind="badge", tones=_WORDS),
-            Col("failed_step", "in step"),
-            Col("wall_s", "after", kind="duration"),
+            Col("jobs", "jobs"),
+            Col("wall_s", "longest", kind="duration"),
             Col("proof"),
         ],
         limit=15,
-        more="more cancelled jobs",
+        more="more runs with cancelled jobs",
         none="No job was cancelled.",
     )
+
+
+def _cancelled_row(jobs: pd.DataFrame) -> dict[str, object]:
+    first = jobs.iloc[0]
+    names = jobs["job_base"].value_counts(sort=False)
+    told = ", ".join(f"{name} ({n} legs)" if n > 1 else str(name) for name, n in names.items())
+    return {
+        "started_at": jobs["started_at"].min(),
+        "verdict": first["verdict"],
+        "jobs": f"{short_workflow(first['workflow'])} / {told}",
+        "wall_s": jobs["wall_s"].max(),
+        "proof": first["proof"],
+        "url": job_url(first["repo"], first["run_id"], first["job_id"]),
+    }
 
 
 def triage_actions(triage: Triage) -> Block:

@@ -134,3 +134,15 @@ def test_undecided_is_what_nobody_ran_again(judged: pd.DataFrame) -> None:
     undecided = judged[judged["verdict"] == "undecided"]
     assert set(undecided["job_base"]) == {"lint", "stress", "coverage", "integration"}
     assert set(undecided["proof"]) == {"nobody ran this commit again"}
+
+
+@pytest.mark.parametrize("name", ["lost-target", "lost-feature"])
+def test_tests_that_no_longer_run_are_named_with_the_commit_that_did_it(triage: Triage, name: str) -> None:
+    truth = TRUTHS[name]
+    (lost,) = [one for one in triage.lost if truth["where"]["commit"] in {culprit.sha for culprit in one.culprits}]
+    assert set(truth["expected"]["tests"]) <= set(lost.names)
+    assert truth["where"]["job"] in lost.jobs
+    (finding,) = [one for one in triage.findings if one.id == f"lost-tests:{lost.id}"]
+    since = f"no longer run since {truth['where']['commit'][:7]} of {lost.since_at:%d %b %Y}"
+    assert since in finding.claim
+    assert len(triage.lost) == 2

@@ -12,12 +12,15 @@ from kotaci.analysis.failures.findings import to_finding, urgency
 from kotaci.analysis.failures.grouping import KEY, group_alike
 from kotaci.analysis.failures.groups import Group, to_group
 from kotaci.analysis.failures.known import look_up
+from kotaci.analysis.failures.losses import LostTests, gather_losses, to_loss_finding
 from kotaci.analysis.failures.options import DEFAULTS, TriageOptions
+from kotaci.analysis.tests import lost_tests
 from kotaci.analysis.verdicts import find_retried, judge
 from kotaci.model import BAD_OUTCOMES, Finding, Outcome, Verdict
 
-TABLES = ("runs", "jobs", "failures", "setups", "annotations", "tests", "workflow_jobs", "commits")
-"""The tables that the question needs."""
+JUDGED = ("runs", "jobs", "failures", "setups", "annotations", "tests", "workflow_jobs", "commits")
+TABLES = (*JUDGED, "rosters", "roster_names")
+"""The tables that the question needs: those that verdicts rest on, and the lists of tests that ran."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,7 @@ class Triage:
     judged: pd.DataFrame
     cancelled: pd.DataFrame
     retried: pd.DataFrame
+    lost: Sequence[LostTests]
     n_failed_jobs: int
     n_red_runs: int
     n_runs: int
@@ -48,18 +52,22 @@ def assess_failures(
     A job that was cancelled as its time ran out is among them; other cancelled jobs are listed apart.
     """
     runs, jobs = tables["runs"], tables["jobs"]
-    judged = judge(*(tables[name] for name in TABLES), default_branch=default_branch, options=options)
+    judged = judge(*(tables[name] for name in JUDGED), default_branch=default_branch, options=options)
     bad = _failed_jobs(runs, jobs, tables["failures"], judged)
     known = look_up(runs, jobs, tables["commits"], default_branch=default_branch, as_of=as_of, options=options)
     alike = group_alike(bad, tables["tests"], many_tests=options.many_tests)
     groups = sorted((to_group(one, tables["tests"], known) for one in alike), key=urgency)
+    ran = lost_tests(runs, jobs, tables["rosters"], tables["roster_names"], default_branch=default_branch)
+    lost = gather_losses(ran, known, repo=str(runs["repo"].iloc[0]) if len(runs) else "")
+    found = [*(to_finding(group) for group in groups if not group.is_quiet), *map(to_loss_finding, lost)]
     cancelled = jobs[jobs["outcome"] == Outcome.CANCELLED].merge(judged[[*KEY, "verdict", "proof"]], on=KEY)
     return Triage(
         groups=groups,
-        findings=[to_finding(group) for group in groups if not group.is_quiet],
+        findings=found,
         judged=judged,
         cancelled=cancelled,
         retried=find_retried(tables["tests"], jobs),
+        lost=lost,
         n_failed_jobs=len(bad),
         n_red_runs=int(runs["outcome"].isin(BAD_OUTCOMES).sum()),
         n_runs=len(runs),
