@@ -28,7 +28,13 @@ _BODY = re.compile(
     r"\s*(?:\||-->|::: |= (?:note|help)|\d+ +[|│]|[│├└┌┊]|[+>~^]|at \S|E  |\.\.\. |note:|help:|hint:|Caused by"
     r"|Expected|Received|expected|actual|found|left:|right:|required:|reason:|symbol:|location:|-> )"
 )
+_LEVEL = re.compile(r"\[(ERROR|WARN|WARNING|INFO|DEBUG|FATAL)\] ?")
 _FRAME = re.compile(r"\s*(?:at \S|File \"|\d{1,3}: [\w<]|#\d+ )|\s+\S+:\d+:(?:\d+:)? in ")
+_RUNTIME = re.compile(
+    r"\s*(?:stack backtrace:$|\d{1,3}: [\w<]|at (?:/rustc/|\S*/library/)"
+    r"|note: (?:run with `RUST_BACKTRACE|Some details are))"
+)
+"""Rust's own backtrace and what is said of it: the panic's line has the place."""
 _SECTION = re.compile(r"[_=]{4,} .* [_=]{4,}$")
 _CAUSE = re.compile(r"\s*Caused by\b")
 """Cargo's and anyhow's chain of causes stands a blank line below the error."""
@@ -50,6 +56,11 @@ def split_prefix(text: str) -> tuple[str, str]:
     return (found[0], text[found.end() :]) if found else ("", text)
 
 
+def is_body(text: str) -> bool:
+    """Tell whether a line by its look belongs to one above it."""
+    return _BODY.match(split_prefix(text)[1]) is not None
+
+
 def block_at(lines: Sequence[Line], place: int) -> Block:
     """Return the block around a line."""
     tag = split_prefix(lines[place].text)[0].split(" ")[0]
@@ -57,15 +68,22 @@ def block_at(lines: Sequence[Line], place: int) -> Block:
     head = split_prefix(lines[start].text)[1]
     if _TRACEBACK.match(head):
         return _traceback(lines, start)
+    level, head = _split_level(head)
     indent = -1 if head.rstrip().endswith(":") and start == place else _indent(head)
     shown, stop, n_frames = [start], start + 1, 0
     for at in range(start + 1, min(len(lines), start + MOST_READ)):
         line = lines[at]
         other, body = split_prefix(line.text)
+        said, body = _split_level(body)
         if not body.strip() and at + 1 < len(lines) and _CAUSE.match(lines[at + 1].text):
             continue
         if line.mark in {"group", "endgroup", "error"} or not body.strip() or other.split(" ")[0] != tag:
             break
+        if said and said != level:
+            break
+        if _RUNTIME.match(body):
+            stop = at + 1
+            continue
         if _FRAME.match(body):
             n_frames += 1
             stop = at + 1
@@ -110,6 +128,12 @@ def _traceback(lines: Sequence[Line], start: int) -> Block:
         at += 1
     frames = range(max(start + 1, at - 3), at)
     return Block(start, at + 1, (start, *frames, *([at] if at < len(lines) else [])))
+
+
+def _split_level(text: str) -> tuple[str, str]:
+    """Return Maven's level of a line, such as ERROR, and the rest."""
+    found = _LEVEL.match(text)
+    return (found[1], text[found.end() :]) if found else ("", text)
 
 
 def _indent(text: str) -> int:

@@ -11,9 +11,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kotaci.logs.blocks import split_prefix
+from kotaci.logs.blocks import block_at, is_body, split_prefix
 from kotaci.logs.causes import UNDECIDED, Catalogue, read_catalogue
-from kotaci.logs.choosing import MAX_LINES, choose
+from kotaci.logs.choosing import LEAST_WEIGHT, MAX_LINES, choose
 from kotaci.logs.difference import is_new
 from kotaci.logs.ending import CUT_OFF, parse_ending, span_of
 from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Line, Lines, parse_spans
@@ -125,11 +125,14 @@ def _headline(weighed: Sequence[Weighed], lines: Sequence[Line], failed: Sequenc
     if failed:
         first = failed[0]
         return f"{first.test}: {first.message}" if first.message else first.test
-    best = max(weighed, key=lambda one: (round(one.weight, 1), -one.place), default=None)
+    heavy = [one for one in weighed if one.weight >= LEAST_WEIGHT]
+    known = [one for one in heavy if not _SAYS_NOTHING.match(lines[one.place].text)] or heavy or weighed
+    best = max(known, key=lambda one: (round(one.weight, 1), -one.place), default=None)
     if best is None:
         return ""
-    told = " ".join(split_prefix(lines[best.place].text)[1].split())
-    below = lines[best.place + 1 : best.place + 2]
+    start = block_at(lines, best.place).start if best.span is None and is_body(lines[best.place].text) else best.place
+    told = " ".join(split_prefix(lines[start].text)[1].split())
+    below = lines[start + 1 : start + 2]
     place = _PLACE.match(split_prefix(below[0].text)[1]) if below else None
     return f"{told} ({place[1]})" if place else told
 
@@ -151,17 +154,22 @@ def _is_gate(lines: Sequence[Line], region: Region) -> bool:
 def _cause(weighed: Sequence[Weighed], chosen: Sequence[int], failed: Sequence[TestResult]) -> tuple[str, float]:
     """Return the cause that the chosen lines tell best, and how sure that is.
 
-    Where tests failed, that is the cause, unless a line that tells of one of them names another.
+    Where tests failed, that is the cause, unless lines that tell of more than half of them name another.
     """
     shown = set(chosen)
     scores: dict[str, float] = {}
-    of_tests = {place for test in failed for first, last in test.spans for place in range(first - 1, last)}
+    by_place = {place: test for test in failed for first, last in test.spans for place in range(first - 1, last)}
+    telling: dict[str, set[str]] = {}
     for one in weighed:
-        if one.rule is not None and one.place in shown and (not failed or one.place in of_tests):
+        if one.rule is not None and one.place in shown and (not failed or one.place in by_place):
             is_lesser = one.rule.is_summary or one.rule.is_weak
             score = one.weight * one.rule.confidence * (0.5 if is_lesser else 1.0)
             scores[one.rule.cause] = max(scores.get(one.rule.cause, 0.0), score)
+            if failed:
+                telling.setdefault(one.rule.cause, set()).add(by_place[one.place].test)
     if failed:
+        n_shown = len({by_place[place].test for place in shown if place in by_place})
+        scores = {cause: score for cause, score in scores.items() if 2 * len(telling[cause]) > n_shown}
         scores[TEST_ASSERTION] = max(scores.get(TEST_ASSERTION, 0.0), TESTS_FAILED)
     cause, confidence = max(scores.items(), key=lambda pair: round(pair[1], 1), default=(UNDECIDED, 0.0))
     return (cause, confidence) if confidence >= LEAST_CONFIDENCE else (UNDECIDED, 0.0)

@@ -11,8 +11,10 @@ from kotaci.logs.lines import MAX_LINE_CHARS, Line
 from kotaci.logs.marks import DECOYS, SUMMARIES, find_marks
 from kotaci.logs.results import TestReport
 
-BEFORE_STEP = 0.35
+BEFORE_STEP = 0.2
 """Of a line before the failing step: set-up says much that is not fatal."""
+BESIDE_TESTS = 0.7
+"""Of a vague sign beside tests that failed, without a green log: passing tests print expected errors."""
 AFTER_STEP = 0.15
 """Of a line after it: post steps and later `always()` steps do not explain what was there before."""
 KNOWN_IN_GREEN = 0.3
@@ -78,7 +80,24 @@ def weigh(
             test = f"{result.suite} {result.test}"
             found.append(Weighed(decisive[0] - 1, 1.0, TEST, None, (decisive[0] - 1, decisive[1]), test))
             found += [Weighed(first - 1, 0.9, NAMED, None, (first - 1, last), test) for first, last in named]
+    if new is None:
+        found = _beside_tests(found)
     return [replace(one, weight=one.weight * region.factor(one.place) * _novelty(one, new)) for one in found]
+
+
+def _beside_tests(found: Sequence[Weighed]) -> list[Weighed]:
+    of_tests = {place for one in found if one.span for place in range(*one.span)}
+    if not of_tests:
+        return list(found)
+    return [
+        replace(one, weight=one.weight * BESIDE_TESTS) if _is_vague(one) and one.place not in of_tests else one
+        for one in found
+    ]
+
+
+def _is_vague(one: Weighed) -> bool:
+    """Tell whether a line says no more than that something failed, as an expected error in a passing test does."""
+    return one.span is None and one.kind != SUMMARY and one.weight <= STRONG and (one.rule is None or one.rule.is_weak)
 
 
 def _novelty(one: Weighed, new: Sequence[bool] | None) -> float:

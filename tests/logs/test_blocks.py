@@ -111,3 +111,27 @@ def test_a_block_holds_its_line_and_is_bounded(texts: list[str], data: st.DataOb
     assert found.start <= place < max(found.stop, place + 1) <= len(lines)
     assert list(found.shown) == sorted(set(found.shown))
     assert len(found.shown) <= MOST_LINES + 2
+
+
+def test_rusts_own_backtrace_is_left_out_of_a_panic() -> None:
+    panic = (
+        "thread 'main' panicked at build.rs:1:10:",
+        "  the variable must be set",
+        "  stack backtrace:",
+        "     0: rust_begin_unwind",
+        "               at /rustc/0000000000/library/std/src/panicking.rs:689:5",
+        "     1: build_script_build::main",
+        "  note: Some details are omitted, run with `RUST_BACKTRACE=full` for a verbose backtrace.",
+    )
+    assert block("\n".join(panic), panic[0]) == list(panic[:2])
+
+
+def test_mavens_levels_end_a_list() -> None:
+    lines = (
+        "[ERROR] Failures: ",
+        "[ERROR]   ShelfTest.puts:7 expected 1 but was 2",
+        "[INFO] ",
+        "[ERROR] Tests run: 7, Failures: 1",
+    )
+    assert block("\n".join(lines), lines[0]) == list(lines[:2])
+    assert block("[ERROR] Failed:\n[ERROR] \n[ERROR] Re-run with -X.", "Failed") == ["[ERROR] Failed:"]

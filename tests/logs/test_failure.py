@@ -183,3 +183,50 @@ def test_the_same_failure_has_the_same_signature_in_another_run() -> None:
 
 def test_a_log_that_only_says_that_it_ended_has_no_signature() -> None:
     assert explain(log_of("working", exit_code=1)).signature == ""
+
+
+def test_what_an_earlier_step_got_over_tells_no_cause() -> None:
+    noisy = script(2, "apt-get update", "W: Failed to fetch http://a.example: Temporary failure resolving 'a.example'")
+    found = explain(job_log([set_up(), noisy, script(3, "./check.sh", "the shelf is a mess", exit_code=1), LAST]))
+    assert found.cause == UNDECIDED
+    assert texts(found) == ["the shelf is a mess", "Process completed with exit code 1."]
+
+
+def unittest_error(name: str, error: str) -> tuple[str, ...]:
+    trace = ("Traceback (most recent call last):", f'  File "t.py", line 7, in {name}', "    self.put()", error)
+    return ("=" * 70, f"ERROR: {name} (t.ShelfTest.{name})", "-" * 70, *trace, "")
+
+
+@pytest.mark.parametrize(("n_refused", "cause"), [(1, "test-assertion"), (2, "test-assertion"), (3, "network")])
+def test_one_of_several_failed_tests_does_not_tell_the_cause_of_all(n_refused: int, cause: str) -> None:
+    errors = ["ConnectionRefusedError: [Errno 111] Connection refused"] * n_refused + ["ValueError: empty"] * 2
+    told = [line for n, error in enumerate(errors) for line in unittest_error(f"test_{'abcde'[n]}", error)]
+    found = explain(log_of(*told, f"FAILED (errors={len(errors)})", exit_code=1))
+    assert (len(found.failed_tests), found.cause) == (len(errors), cause)
+
+
+def test_an_expected_error_of_a_passing_test_does_not_explain_another_that_failed() -> None:
+    expected = ("java.lang.IllegalStateException: as this test expects", "\tat com.example.Shelf.put(Shelf.java:3)")
+    found = explain(log_of(*expected, *PANIC))
+    assert found.cause == "test-assertion"
+    assert expected[0] not in texts(found)
+
+
+def test_the_headline_is_the_head_of_a_diagnostic_and_not_its_note() -> None:
+    lint = (
+        "error: unneeded `return` statement",
+        "  --> src/shelf.rs:4:5",
+        "   |",
+        "4  |     loop {}",
+        "   |     ^^^^^^^",
+        "   |",
+        "   = help: for further information visit https://rust-lang.github.io/rust-clippy/master/index.html#empty_loop",
+        "   = note: `-D clippy::empty-loop` implied by `-D warnings`",
+    )
+    found = explain(log_of(*lint, command="cargo clippy"))
+    assert (found.headline, found.cause) == ("error: unneeded `return` statement (src/shelf.rs:4:5)", "lint")
+
+
+def test_the_headline_is_what_a_shell_said_and_not_its_exit_code() -> None:
+    found = explain(log_of("line 1: shelfctl: command not found", exit_code=127))
+    assert found.headline == "line 1: shelfctl: command not found"
