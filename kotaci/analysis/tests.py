@@ -316,8 +316,9 @@ def _gone_with_job(line: _Line, key: JobKey, seen: Sequence[_Seen], options: Los
             )
 
 
-_FRAMEWORKS = {"nextest", "pytest", "unittest", "jest", "vitest", "mocha", "surefire", "testng", "gradle", "junit"}
-"""Names that stand for a suite where a framework says only that it ran nothing."""
+_FRAMEWORKS = {"nextest", "pytest", "unittest", "jest", "vitest", "mocha", "testng", "gradle", "junit"}
+"""Names that stand for a suite where a framework says only that it ran nothing; surefire says so of every module
+without tests, so not it."""
 
 
 def _empty_steps(line: _Line, options: LossOptions) -> Iterable[EmptyStep]:

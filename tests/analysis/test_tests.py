@@ -182,7 +182,7 @@ def test_a_step_that_ran_no_test_is_told_with_the_run_since_when() -> None:
 
 
 def test_a_binary_without_tests_among_others_is_no_empty_step_and_a_job_without_any_is() -> None:
-    assert ran(*series([{"lib": "ab", "main": 0}] * 3)).empty_steps == ()
+    assert ran(*series([{"lib": "ab", "main": 0, "surefire": 0}] * 3)).empty_steps == ()
     assert [step.suite for step in ran(*series([{"lib": 0, "main": 0}] * 3)).empty_steps] == ["lib", "main"]
 
 

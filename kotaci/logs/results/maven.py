@@ -32,6 +32,7 @@ class Surefire(Reader):
         r"<<< (?:FAILURE|ERROR)!$",
         r"^(?:\[[A-Z]+\] )?Running [\w.$]+$",
         r"^(?:\[[A-Z]+\] )?(?:Failed tests|Tests in error|Failures|Errors|Flakes): *",
+        r"^(?:\[[A-Z]+\] )?Results ?:$",
         r"No tests to run\.?$",
         r"^Total tests run: [0-9]+, ",
         r"^FAILED: \S",
@@ -43,6 +44,7 @@ class Surefire(Reader):
     classes: dict[str, Suite] = field(default_factory=dict)
     listed: list[Draft] = field(default_factory=list)
     running: str = ""
+    is_over: bool = False
     testng: list[Draft] = field(default_factory=list)
 
     def read(self, line: Line, text: str) -> None:
@@ -52,7 +54,9 @@ class Surefire(Reader):
             self._read_run(line, found)
         elif shown.endswith("!") and (found := _ELAPSED.match(shown.partition("Time elapsed: ")[2])):
             self._read_detail(line, shown.partition("Time elapsed: ")[0].removesuffix("-- ").strip(), found[1])
-        elif (head := shown.split(":", 1)[0] + ":") in _LISTS or head == "Flakes:":
+        elif shown in {"Results:", "Results :"}:
+            self.is_over, self.current = True, None
+        elif self.is_over and ((head := shown.split(":", 1)[0] + ":") in _LISTS or head == "Flakes:"):
             self.in_list, self.current = head, None
             if rest := shown[len(head) :].strip():
                 self._read_listed(line, rest)
@@ -61,7 +65,7 @@ class Surefire(Reader):
         elif self.current is not None:
             self._read_body(line, shown, self.current)
         elif shown.startswith("Running "):
-            self.running = shown[8:].strip()
+            self.running, self.is_over = shown[8:].strip(), False
         elif shown.startswith("No tests to run"):
             self.suites.append(Suite("surefire", "", 0, 0, None, (), line.number))
         else:
@@ -144,4 +148,4 @@ class Surefire(Reader):
         self.drafts += [draft for draft in self.listed if draft.suite.rpartition(".")[2] not in self.told]
         self.suites += self.classes.values()
         self.by_test, self.listed, self.classes, self.told, self.testng = {}, [], {}, set(), []
-        self.current, self.in_list, self.running, self.is_open = None, "", "", False
+        self.current, self.in_list, self.running, self.is_open, self.is_over = None, "", "", False, False

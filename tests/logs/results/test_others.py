@@ -129,6 +129,8 @@ def test_surefire_names_a_test_once() -> None:
 
 def test_the_list_of_surefire_counts_where_no_detail_was_printed() -> None:
     old = """
+        Results :
+
         Failed tests:   addsTwo(org.shop.TillTest): expected 3
           opens(org.shop.DoorTest)
 
@@ -150,6 +152,8 @@ def test_surefire_tells_of_tests_that_passed_when_run_again() -> None:
         [ERROR] org.shop.TillTest.addsTwo -- Time elapsed: 0.1 s <<< FAILURE!
         java.lang.AssertionError: expected 3
 
+        [INFO] Results:
+        [INFO]
         [WARNING] Flakes:
         [WARNING] org.shop.TillTest.addsTwo
         [ERROR]   Run 1: TillTest.addsTwo:9 expected 3
@@ -158,6 +162,10 @@ def test_surefire_tells_of_tests_that_passed_when_run_again() -> None:
         [INFO] Tests run: 3, Failures: 0, Errors: 0, Skipped: 0
         """
     assert names(log) == [("flaky", "org.shop.TillTest", "org.shop.TillTest.addsTwo")]
+
+
+def test_a_list_that_a_program_prints_while_tests_run_names_no_failed_test() -> None:
+    assert report("Running org.shop.TillTest\nFailed tests:\n  org.shop.DoorTest.opens\n").results == ()
 
 
 def test_testng_alone() -> None:
