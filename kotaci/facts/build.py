@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -268,8 +269,15 @@ def _with_lengths(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
+@cache
+def _rules() -> str:
+    """Return a digest of the rules by which logs are read: rows of `failures` come out otherwise when one changes."""
+    texts = (files("kotaci.logs").joinpath(name).read_bytes() for name in ("causes.toml", "signatures.toml"))
+    return hashlib.blake2b(b"\0".join(texts), digest_size=8).hexdigest()
+
+
 def _with_versions(digest: str) -> str:
-    versions = " ".join(f"{name}={version}" for name, version in ATTEMPT_TABLES.items())
+    versions = " ".join(f"{name}={version}" for name, version in ATTEMPT_TABLES.items()) + f" rules={_rules()}"
     return hashlib.blake2b(f"{versions} {digest}".encode(), digest_size=16).hexdigest()
 
 
