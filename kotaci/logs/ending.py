@@ -21,6 +21,7 @@ _CANCELLED = "The operation was canceled."
 _LOST = "The runner has received a shutdown signal"
 CUT_OFF = (_CANCELLED, _LOST)
 """How errors begin that end a step from outside; nothing that the step printed need be to blame."""
+LATER = 3
 _AFTER_A_STEP = re.compile(
     r"##\[group\]Run |##\[warning\]|##\[error\]|Post job cleanup\.|Cleaning up orphan processes"
     r"|Evaluate and set |Node \d+ is being deprecated|Node\.js \d+ actions are deprecated"
@@ -30,12 +31,16 @@ _END = "Cleaning up orphan processes"
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a log says its job ended: outcome, the process's exit code, and the line that GitHub marks as the error."""
+    """How a log says its job ended: outcome, the process's exit code, and the line that GitHub marks as the error.
+
+    `later`: lines of exit codes of later steps. Which of several failed steps was allowed to is not in the log.
+    """
 
     outcome: Outcome
     exit_code: int | None = None
     error: str = ""
     error_line: int | None = None
+    later: tuple[int, ...] = ()
 
 
 def parse_ending(text: str) -> Ending:
@@ -47,9 +52,11 @@ def parse_ending(text: str) -> Ending:
     that about one failed job in a hundred has no exit code.
     """
     errors = [found for match in _ERROR.finditer(text) if (found := _error_at(text, match.start(), match.end()))]
-    for error, line_start in errors:
-        if code := _EXIT.match(error):
-            return Ending(Outcome.FAILURE, int(code[1]), error, _line_number(text, line_start))
+    exits = [(code, error, line_start) for error, line_start in errors if (code := _EXIT.match(error))]
+    if exits:
+        (code, error, line_start), *others = exits
+        later = tuple(_line_number(text, start) for _, _, start in others[:LATER])
+        return Ending(Outcome.FAILURE, int(code[1]), error, _line_number(text, line_start), later)
     for error, line_start in errors:
         if error.startswith(CUT_OFF):
             outcome = Outcome.CANCELLED if error.startswith(_CANCELLED) else Outcome.FAILURE

@@ -15,8 +15,8 @@ from kotaci.logs.blocks import block_at, is_body, split_prefix
 from kotaci.logs.causes import UNDECIDED, Catalogue, read_catalogue
 from kotaci.logs.choosing import LEAST_WEIGHT, MAX_LINES, choose
 from kotaci.logs.difference import is_new
-from kotaci.logs.ending import CUT_OFF, parse_ending, span_of
-from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Line, Lines, parse_spans
+from kotaci.logs.ending import CUT_OFF, Ending, parse_ending, span_of
+from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, Line, Lines, Span, parse_spans
 from kotaci.logs.results import TestResult, parse_tests
 from kotaci.logs.signatures import signature
 from kotaci.logs.weighing import Region, Weighed, weigh
@@ -24,6 +24,8 @@ from kotaci.logs.weighing import Region, Weighed, weigh
 TEST_ASSERTION = "test-assertion"
 LEAST_CONFIDENCE = 0.1
 """Below this a cause is a guess: undecided."""
+MOST_ERRORS = 100
+"""Errors of one step looked through for its last."""
 GATE = "gate"
 IS_GATE = 0.9
 GATE_LINES = 20
@@ -35,6 +37,14 @@ TESTS_FAILED = 0.6
 
 _SAYS_NOTHING = re.compile(r"Process completed with exit code|The operation was canceled|The process '")
 _PLACE = re.compile(r"\s*--> (\S{1,300})$")
+_ANNOUNCES = re.compile(
+    r"(?:\[ERROR\] )?COMPILATION ERROR|npm (?:ERR!|error) code |error: linking with |Execution failed for task "
+    r"|error: failed to run custom build command|error during build:|Failed to compile|FAILURE: |ERROR in |FAILED: "
+)
+"""What only says that a reason follows: the reason makes the better headline."""
+ANNOUNCED = 14
+"""Lines below it in which the reason is looked for, and how heavy it must be."""
+LEAST_TOLD = 0.5
 _COLUMNS = re.compile(rf"^[^\t\n]{{0,400}}\t[^\t\n]{{0,400}}\t(?={STAMP.pattern})", re.MULTILINE)
 _COLUMNS_AHEAD = 20_000
 
@@ -86,14 +96,9 @@ def explain(
     text = _without_columns(log)
     lines = Lines(text)
     ending = parse_ending(text)
-    span = span_of(ending.error_line, parse_spans(text)) if ending.error_line else None
-    last = (ending.error_line or len(lines)) - 1
-    region = Region(
-        (span.first_line if span else 1) - 1,
-        last,
-        is_told=ending.error_line is not None,
-        is_cut_off=ending.error_line is not None and ending.error.startswith(CUT_OFF),
-    )
+    spans = parse_spans(text)
+    span = span_of(ending.error_line, spans) if ending.error_line else None
+    region = _region(lines, ending, span, spans)
     new = is_new(lines, Lines(_without_columns(last_green))) if last_green else None
     report = parse_tests(lines)
     catalogue = catalogue or read_catalogue()
@@ -114,6 +119,24 @@ def explain(
     )
 
 
+def _region(lines: Sequence[Line], ending: Ending, span: Span | None, spans: Sequence[Span]) -> Region:
+    """Return where the step that failed stands; where it has no exit code, up to the last of its errors."""
+    if ending.error_line is None or span is None:
+        return Region(0, len(lines) - 1, is_told=False, is_cut_off=False)
+    last = ending.error_line - 1
+    if ending.exit_code is None:
+        within = range(last, min(span.last_line, last + MOST_ERRORS * 2))
+        last = max(place for place in within if lines[place].mark == "error")
+    later = next((Span("", other.first_line, at) for at in ending.later if (other := span_of(at, spans))), None)
+    return Region(
+        span.first_line - 1,
+        last,
+        is_told=True,
+        is_cut_off=ending.error.startswith(CUT_OFF),
+        later=range(later.first_line - 1, later.last_line) if later else range(0),
+    )
+
+
 def _without_columns(log: str) -> str:
     """Return the text without the job and step that `gh run view --log` puts before each line."""
     return _COLUMNS.sub("", log) if _COLUMNS.search(log, 0, _COLUMNS_AHEAD) else log
@@ -130,11 +153,20 @@ def _headline(weighed: Sequence[Weighed], lines: Sequence[Line], failed: Sequenc
     best = max(known, key=lambda one: (round(one.weight, 1), -one.place), default=None)
     if best is None:
         return ""
+    best = _told_by(best, known, lines)
     start = block_at(lines, best.place).start if best.span is None and is_body(lines[best.place].text) else best.place
     told = " ".join(split_prefix(lines[start].text)[1].split())
     below = lines[start + 1 : start + 2]
     place = _PLACE.match(split_prefix(below[0].text)[1]) if below else None
     return f"{told} ({place[1]})" if place else told
+
+
+def _told_by(best: Weighed, known: Sequence[Weighed], lines: Sequence[Line]) -> Weighed:
+    """Return the first sign below that says what a line announces, else that line's."""
+    if not _ANNOUNCES.match(split_prefix(lines[best.place].text)[1]):
+        return best
+    below = (one for one in known if best.place < one.place <= best.place + ANNOUNCED and one.weight >= LEAST_TOLD)
+    return next((one for one in below if not _ANNOUNCES.match(split_prefix(lines[one.place].text)[1])), best)
 
 
 def _is_gate(lines: Sequence[Line], region: Region) -> bool:

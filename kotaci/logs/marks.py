@@ -41,6 +41,14 @@ SIGNS = (
         ),
     ),
     Mark(
+        "told as a warning",
+        0.85,
+        (
+            r"^WARNING: (?:DATA RACE|ThreadSanitizer)",
+            r"^\[warn\] (?:Code style issues |\S+\.(?:[cm]?[jt]sx?|json|mdx?|ya?ml|s?css|html|vue|svelte)$)",
+        ),
+    ),
+    Mark(
         "compiler's error",
         0.85,
         (
@@ -143,6 +151,9 @@ DECOYS = Mark(
     (
         r"(?i)^\s*(?:##\[)?(?:\[?warn(?:ing)?\]?|warning|note|info|debug|notice|hint)\b[\]:! ]",
         r"(?i)^\s*\[(?:info|warn|warning|debug)\]",
+        r"^W: ",
+        r"^npm (?:ERR!|error) +(?:-|\[-|Usage:|Options:|aliases?:|Run \"npm help|npm \w+$|For a full report see|/\S+$)",
+        r"^npm (?:ERR!|error) {4,}[A-Z][\w`-]* \S+ \S",
         r"(?i)\b(?:no|0|zero|without) (?:errors?|failures?|failed|failing|problems?|violations?|conflicts?)\b",
         r"(?i)\b(?:errors?|failures?|failed|fail)\s*[:=]\s*(?:0|none|false)\b",
         r"(?i)\.\.\.\s*(?:ok|passed|success|skipped|ignored)\b",

@@ -15,6 +15,8 @@ BEFORE_STEP = 0.2
 """Of a line before the failing step: set-up says much that is not fatal."""
 BESIDE_TESTS = 0.7
 """Of a vague sign beside tests that failed, without a green log: passing tests print expected errors."""
+LATER_STEP = 0.75
+"""Of a line in the next step that failed: perhaps the first was allowed to, perhaps this one always runs."""
 AFTER_STEP = 0.15
 """Of a line after it: post steps and later `always()` steps do not explain what was there before."""
 KNOWN_IN_GREEN = 0.3
@@ -45,15 +47,19 @@ class Region:
     """Places (from 0) of the failing step's first line and of the line that ends it.
 
     `is_told` by an error mark; `is_cut_off` where that says that the step was cancelled or its runner went away.
+    `later`: places of a later step that failed too, for the first may have been allowed to.
     """
 
     first: int
     last: int
     is_told: bool
     is_cut_off: bool
+    later: range = range(0)
 
     def factor(self, place: int) -> float:
         """Return what standing there is worth; within the step a little more towards its end."""
+        if place in self.later:
+            return LATER_STEP
         if place > self.last:
             return AFTER_STEP
         nearness = 0.9 + 0.1 / (1 + (self.last - place) / 100)

@@ -175,3 +175,10 @@ def test_every_text_has_an_ending_and_its_line_has_the_mark(text: str) -> None:
 def test_a_line_outside_every_part_has_none() -> None:
     spans = [Span("a", 1, 2), Span("b", 5, 6)]
     assert [span_of(line, spans) for line in (1, 2, 3, 5)] == [spans[0], spans[0], None, spans[1]]
+
+
+def test_exit_codes_of_later_steps_are_told_apart_from_the_first() -> None:
+    ending = parse_ending(
+        "##[error]Process completed with exit code 1.\nb\n##[error]Process completed with exit code 2."
+    )
+    assert (ending.exit_code, ending.error_line, ending.later) == (1, 1, (3,))

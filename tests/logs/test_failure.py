@@ -230,3 +230,54 @@ def test_the_headline_is_the_head_of_a_diagnostic_and_not_its_note() -> None:
 def test_the_headline_is_what_a_shell_said_and_not_its_exit_code() -> None:
     found = explain(log_of("line 1: shelfctl: command not found", exit_code=127))
     assert found.headline == "line 1: shelfctl: command not found"
+
+
+def test_a_step_that_was_allowed_to_fail_does_not_hide_the_next() -> None:
+    allowed = script(2, "cargo outdated", "error: 3 crates are old", exit_code=1)
+    found = explain(job_log([set_up(), allowed, script(3, "cargo test", *TYPE_ERROR, exit_code=101), LAST]))
+    assert {"error: 3 crates are old", "error[E0308]: mismatched types"} <= set(texts(found))
+
+
+def test_every_error_that_a_check_marks_and_not_only_its_first() -> None:
+    marked = ("##[error]src/shelf.go:4:2: unchecked error", "##[error]src/book.go:9:1: unused", "##[error]issues found")
+    found = explain(job_log([set_up(), (3, "Run lint", ("##[group]Run lint", "##[endgroup]", *marked)), LAST]))
+    assert [f"##[error]{text}" for text in texts(found)] == list(marked)
+
+
+@pytest.mark.parametrize(
+    ("announced", "told"),
+    [
+        ("[ERROR] COMPILATION ERROR :", "[ERROR] /src/Shelf.java:[14,3] cannot find symbol"),
+        (
+            "npm error code EUSAGE",
+            "npm error `npm ci` can only install packages when package.json and lock are in sync.",
+        ),
+        ("error during build:", 'Error: Could not resolve "./shelff" from "src/main.ts"'),
+    ],
+)
+def test_the_headline_is_the_reason_and_not_its_announcement(announced: str, told: str) -> None:
+    found = explain(log_of("work", announced, told, exit_code=1))
+    assert found.headline == told
+    assert announced in texts(found)
+
+
+def test_how_a_tool_is_used_is_no_reason() -> None:
+    usage = ("npm error Usage:", "npm error npm ci", "npm error   --omit", "npm error     Dependency types to omit.")
+    found = explain(log_of("npm error `npm ci` can only install packages when in sync.", *usage, exit_code=1))
+    assert not set(usage) & set(texts(found))
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        (
+            ("Checking formatting...", "[warn] src/shelf.ts", "[warn] Code style issues found in the above file."),
+            "format",
+        ),
+        (("WARNING: DATA RACE", "Write at 0x00c0 by goroutine 8:", "  example.com/shelf.Put()"), "race-condition"),
+    ],
+)
+def test_what_fails_a_check_though_it_reads_like_a_warning(lines: tuple[str, ...], cause: str) -> None:
+    found = explain(log_of(*lines, exit_code=1))
+    assert found.cause == cause
+    assert lines[1] in texts(found)
