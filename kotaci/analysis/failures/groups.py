@@ -250,12 +250,13 @@ _RUNS_AFTER = 5
 
 def _history(of_job: pd.DataFrame, part: pd.DataFrame, *, n_runs: int) -> list[HistoryCell]:
     """Return the last runs of a job; where all of them came after the group's last failure, those around it."""
-    tries_of = list(of_job.groupby("run_id", sort=False))
-    mine = [place for place, (run_id, _) in enumerate(tries_of) if run_id in set(part["run_id"])]
-    end = len(tries_of)
-    if mine and mine[-1] < end - n_runs:
-        end = mine[-1] + 1 + _RUNS_AFTER
-    return [_to_cell(tries) for _, tries in tries_of[max(0, end - n_runs) : end]]
+    runs = of_job["run_id"].drop_duplicates()
+    mine = runs.isin(part["run_id"]).to_numpy().nonzero()[0]
+    end = len(runs)
+    if len(mine) and mine[-1] < end - n_runs:
+        end = int(mine[-1]) + 1 + _RUNS_AFTER
+    shown = of_job[of_job["run_id"].isin(runs.iloc[max(0, end - n_runs) : end])]
+    return [_to_cell(tries) for _, tries in shown.groupby("run_id", sort=False)]
 
 
 def _to_cell(tries: pd.DataFrame) -> HistoryCell:
