@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +123,7 @@ def _only_log(path: Path) -> str:
 
 def _of_run(ref: JobRef, store_path: Path, catalogue: Catalogue, config: Config, max_lines: int) -> list[Told]:
     """Return what is told of the failed jobs of a run, or of the one job that is named."""
+    from kotaci.analysis.failures import JUDGED
     from kotaci.analysis.verdicts import judge
     from kotaci.facts import build_facts, read_history
     from kotaci.facts.explanations import explain_job
@@ -137,11 +138,12 @@ def _of_run(ref: JobRef, store_path: Path, catalogue: Catalogue, config: Config,
             attempt = ref.attempt or store.last_attempts(str(ref.repo)).get(ref.run_id)
         with progress("tables") as tell:
             build_facts(store, on_progress=tell)
-        tables = ("runs", "jobs", "failures", "setups", "annotations", "tests", "workflow_jobs", "commits")
-        history = read_history(store, repo=str(ref.repo), since="all", tables=tables)
-        base = config.base_branch or history.default_branch
-        frames = {name: history[name] for name in tables}
-        verdicts = judge(**frames, default_branch=base).set_index("job_id")
+        history = read_history(store, repo=str(ref.repo), since="all", tables=JUDGED)
+        if config.base_branch:
+            history = replace(history, default_branch=config.base_branch)
+        frames = {name: history[name] for name in JUDGED}
+        judged = judge(**frames, default_branch=history.default_branch, options=config.triage)
+        verdicts = judged.set_index(["run_id", "attempt", "job_id"])
         jobs = history["jobs"]
         mine = jobs[(jobs["run_id"] == ref.run_id) & (jobs["attempt"] == attempt)]
         if ref.job_id is not None:
@@ -153,20 +155,12 @@ def _of_run(ref: JobRef, store_path: Path, catalogue: Catalogue, config: Config,
         told = []
         for job in mine[mine["outcome"].isin(BAD_OUTCOMES | {Outcome.CANCELLED})].to_dict("records"):
             key = (ref.run_id, int(attempt or 1), int(job["job_id"]))
-            verdict = verdicts.loc[key[2]]
+            verdict = verdicts.loc[key]
             told.append(
                 Told(
                     f"{job['workflow']} / {job['job']}",
                     job_url(history.repo, ref.run_id, key[2]),
-                    explain_job(
-                        store,
-                        history.repo,
-                        history.tables,
-                        key=key,
-                        default_branch=base,
-                        catalogue=catalogue,
-                        max_lines=max_lines,
-                    ),
+                    explain_job(history, key=key, catalogue=catalogue, max_lines=max_lines),
                     str(verdict["verdict"]),
                     str(verdict["proof"]),
                     "" if _is_missing(verdict["differs"]) else str(verdict["differs"]),
@@ -280,6 +274,11 @@ def _plain(text: str) -> str:
     return shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
 
 
+def _is_headline(text: str, headline: str) -> bool:
+    shown = " ".join(text.split())
+    return shown != "" and headline.startswith(shown)
+
+
 def _print_lines(why: Explanation) -> None:
     width = len(str(why.lines[-1])) if why.lines else 1
     before = None
@@ -288,6 +287,6 @@ def _print_lines(why: Explanation) -> None:
         if before is not None and line.number > before + 1:
             out.print(Text(f"  {'':>{width}} ·", style="dim"))
         before = line.number
-        is_hit = line.mark == "error" or line.number in tests or " ".join(line.text.split()) == why.headline
+        is_hit = line.mark == "error" or line.number in tests or _is_headline(line.text, why.headline)
         shown = (_plain(line.text), "red" if is_hit else "")
         out.print(Text.assemble((f"  {line.number:>{width}} ", "dim"), ("│ ", "dim"), shown))

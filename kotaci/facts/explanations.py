@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pandas as pd
 
+from kotaci.facts.read import History
 from kotaci.logs.causes import Catalogue
 from kotaci.logs.choosing import MAX_LINES
 from kotaci.logs.failure import Explanation, explain
 from kotaci.model import Outcome
-from kotaci.store import Store
 
 JobKey = tuple[int, int, int]
 """Run id, attempt, job id."""
@@ -42,22 +40,15 @@ def last_green(runs: pd.DataFrame, jobs: pd.DataFrame, *, key: JobKey, default_b
 
 
 def explain_job(
-    store: Store,
-    repo: str,
-    tables: Mapping[str, pd.DataFrame],
-    *,
-    key: JobKey,
-    default_branch: str,
-    catalogue: Catalogue | None = None,
-    max_lines: int = MAX_LINES,
+    history: History, *, key: JobKey, catalogue: Catalogue | None = None, max_lines: int = MAX_LINES
 ) -> Explanation | None:
     """Return why that job failed, compared with its last green log where one is held; None where its log is not.
 
-    `tables` holds `runs` and `jobs`.
+    `history` holds `runs` and `jobs`.
     """
-    log = store.log(repo, *key)
+    log = history.log(*key)
     if log is None:
         return None
-    green = last_green(tables["runs"], tables["jobs"], key=key, default_branch=default_branch)
-    text = store.log(repo, *green) if green is not None else None
+    green = last_green(history["runs"], history["jobs"], key=key, default_branch=history.default_branch)
+    text = history.log(*green) if green is not None else None
     return explain(log, last_green=text, max_lines=max_lines, catalogue=catalogue)

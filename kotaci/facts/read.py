@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -39,6 +40,8 @@ class History:
     """The text of the repository's CODEOWNERS file; empty where none is held"""
     wanted: Mapping[str, int] = field(default_factory=dict)
     """What a fetch has listed in this window and not fetched yet, by kind: runs, logs ..."""
+    log: Callable[[int, int, int], str | None] = lambda *_: None
+    """Reads the log of a job, by run id, attempt and job id, out of the store; None where it holds none"""
 
     def __getitem__(self, table: str) -> pd.DataFrame:
         return self.tables[table]
@@ -113,7 +116,8 @@ def _read(store: Store, manifest: Manifest, repo: str, since: str, until: str, t
     wanted = store.n_wants(repo, since=window.since)
     base = branch or _busiest_branch(whole)
     owners = str(store.last_payload(repo, "codeowners") or "")
-    return History(repo, window, as_of, frames, starts[STARTS], base, bool(branch), owners, wanted)
+    log = partial(store.log, repo)
+    return History(repo, window, as_of, frames, starts[STARTS], base, bool(branch), owners, wanted, log)
 
 
 def _fetched_at(store: Store, repo: str) -> datetime | None:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from kotaci.analysis.failures import FAILING, NEXT_STEPS, OVER, Group
 from kotaci.config import CodeOwners, Owners
-from kotaci.logs.causes import read_catalogue
+from kotaci.logs.causes import Catalogue
 from kotaci.model import Verdict, compare_url, plural
 from kotaci.report import words
 from kotaci.report.blocks import Block, Card, Col, ExcerptLine, Gap, StripCell, details, strip, table
@@ -55,7 +55,7 @@ def to_title(group: Group, *, width: int = 160) -> str:
     return text if len(text) <= width else f"{text[: width - tail - 1]}…{text[-tail:]}"
 
 
-def to_card(group: Group, *, owners: Owners, code_owners: CodeOwners) -> Card:
+def to_card(group: Group, *, owners: Owners, code_owners: CodeOwners, catalogue: Catalogue) -> Card:
     """Return the card of a group, its owner on it."""
     status = badge(group.status.word, _STATUS_TONES.get(group.status.word, "calm"))
     return Card(
@@ -67,7 +67,7 @@ def to_card(group: Group, *, owners: Owners, code_owners: CodeOwners) -> Card:
             [StripCell(cell.outcome, cell.title) for cell in group.history],
             caption=f"{plural(len(group.history), 'run')} of {group.history_of}, oldest left",
         ),
-        facts=list(_facts(group)),
+        facts=list(_facts(group, catalogue)),
         more=_commits(group),
         do=Inline.of(NEXT_STEPS[group.verdict]),
         anchor=group.id,
@@ -101,7 +101,7 @@ def _owner(group: Group, owners: Owners, code_owners: CodeOwners) -> Inline | No
     return None
 
 
-def _facts(group: Group) -> Iterator[tuple[str, Inline]]:
+def _facts(group: Group, catalogue: Catalogue) -> Iterator[tuple[str, Inline]]:
     is_mixed = bool({verdict for verdict, _ in group.mix} - {group.verdict, Verdict.UNDECIDED})
     mix = ", ".join(f"{n} {verdict}" for verdict, n in group.mix) if is_mixed else ""
     proof = f"{group.proof[:1].upper()}{group.proof[1:]}."
@@ -111,7 +111,7 @@ def _facts(group: Group) -> Iterator[tuple[str, Inline]]:
         where = sentence(" at {place}", place=code(group.location)) if group.location else ""
         yield "says", sentence("{message}{where}", message=code(group.message), where=where)
     yield "ran on", _ran_on(group)
-    cause = _cause(group)
+    cause = _cause(group, catalogue)
     if cause is not None:
         yield "cause", cause
     if group.culprits:
@@ -141,14 +141,14 @@ def _ran_on(group: Group) -> Inline:
     return sentence("Differs from its last green run: {what}", what=group.differs)
 
 
-def _cause(group: Group) -> Inline | None:
+def _cause(group: Group, catalogue: Catalogue) -> Inline | None:
     """Return the cause that the log tells, and its remedy where the verdict does not know better.
 
     A log says of a time-out that it was cancelled, and of a flaky test that the code is to blame.
     """
     if group.cause in {"", "undecided", "cancelled", "gate"}:
         return None
-    known = read_catalogue().causes.get(group.cause)
+    known = catalogue.causes.get(group.cause)
     sure = "" if group.cause_confidence is None else f"({words.percent(group.cause_confidence)} sure)"
     if known is None:
         return join([group.cause, sure], sep=" ")

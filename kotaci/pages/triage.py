@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
-from kotaci.analysis.failures import FAILING, TABLES, Group, HistoryCell, LostTests, Triage
+from kotaci.analysis.clusters import ClusterOptions, cluster_signatures
+from kotaci.analysis.failures import FAILING, TABLES, Group, HistoryCell, LostTests, Triage, hits
 from kotaci.analysis.statistics import wilson
 from kotaci.config import CodeOwners, Owners, parse_codeowners
 from kotaci.facts import History
+from kotaci.facts.explanations import explain_job
+from kotaci.logs.causes import Catalogue, OwnCause, read_catalogue
+from kotaci.logs.signatures import normal_form
 from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, Outcome, Verdict, job_url, plural, short_workflow
 from kotaci.pages.failing import FLAKY, TONES, to_card, to_title
 from kotaci.pages.opening import no_runs
@@ -30,12 +35,48 @@ from kotaci.report.blocks import (
 )
 from kotaci.report.inline import Inline, code, join, link, sentence
 
-__all__ = ["TABLES", "cancelled_table", "group_cards", "hidden", "over", "triage_actions", "triage_answer",
-           "triage_tiles"]  # fmt: skip
+__all__ = ["TABLES", "cancelled_table", "clustered", "explained", "group_cards", "hidden", "over",
+           "triage_actions", "triage_answer", "triage_tiles"]  # fmt: skip
 
 NO_OWNERS = Owners()
+MAX_EXPLAINED = 40
+"""Groups whose logs are read for the page."""
+CARD_LINES = 24
+"""Lines on a card; the log itself is a link away."""
+WHOLE_WINDOW_DAYS = 36_500
+"""The window of the report is that of its clusters too."""
 
 _WORDS = {str(verdict): tone for verdict, tone in TONES.items()}
+
+
+def clustered(history: History) -> Mapping[str, pd.DataFrame]:
+    """Return the tables with one signature for failures that say nearly the same, that of the first of them."""
+    failures = history["failures"].merge(history["jobs"][["run_id", "attempt", "job_id", "started_at"]], how="left")
+    texts = [None if pd.isna(text) else normal_form(text) for text in failures["headline"]]
+    told = failures[["signature"]].assign(text=texts, at=failures["started_at"])
+    clusters = cluster_signatures(told, options=ClusterOptions(window_days=WHOLE_WINDOW_DAYS))
+    names = clusters.set_index("signature")["cluster"]
+    known = failures["signature"].map(names).fillna(failures["signature"])
+    return {**history.tables, "failures": history["failures"].assign(signature=known.astype("str"))}
+
+
+def explained(triage: Triage, history: History, *, causes: Sequence[OwnCause] = ()) -> Triage:
+    """Return the groups as the newest log of each explains them beside the last green log of the same job.
+
+    Those past MAX_EXPLAINED stay as their log alone explains them.
+    """
+    catalogue = read_catalogue(causes)
+    first, rest = triage.groups[:MAX_EXPLAINED], triage.groups[MAX_EXPLAINED:]
+    return replace(triage, groups=[*(_explained(group, history, catalogue) for group in first), *rest])
+
+
+def _explained(group: Group, history: History, catalogue: Catalogue) -> Group:
+    why = explain_job(history, key=group.newest, catalogue=catalogue, max_lines=CARD_LINES)
+    if why is None or not why.excerpt:
+        return group
+    excerpt = [(line.number, line.text) for line in why.excerpt]
+    found = hits(excerpt, headline=why.headline, message=group.message)
+    return replace(group, excerpt=excerpt, hits=found, cause=why.cause, cause_confidence=why.confidence)
 
 
 def triage_answer(history: History, triage: Triage) -> Block:
@@ -191,18 +232,27 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
 
 
 def group_cards(
-    triage: Triage, *, parts: Sequence[str], owners: Owners = NO_OWNERS, code_owners: str = "", limit: int = 12
+    triage: Triage,
+    *,
+    parts: Sequence[str],
+    owners: Owners = NO_OWNERS,
+    code_owners: str = "",
+    causes: Sequence[OwnCause] = (),
+    limit: int = 12,
 ) -> Block:
     """Return a card for each group of these parts (now, flaky, open); those past the limit stand folded."""
     shown = [group for group in triage.groups if _part(group) in parts]
-    return _cards(shown, owners=owners, code_owners=code_owners, limit=limit)
+    return _cards(shown, owners=owners, code_owners=code_owners, causes=causes, limit=limit)
 
 
-def _cards(shown: Sequence[Group], *, owners: Owners, code_owners: str, limit: int) -> Block:
+def _cards(
+    shown: Sequence[Group], *, owners: Owners, code_owners: str, causes: Sequence[OwnCause], limit: int
+) -> Block:
     if not shown:
         return note(sentence("None in this window."))
     of_paths: CodeOwners = parse_codeowners(code_owners)
-    made = [to_card(group, owners=owners, code_owners=of_paths) for group in shown]
+    catalogue = read_catalogue(causes)
+    made = [to_card(group, owners=owners, code_owners=of_paths, catalogue=catalogue) for group in shown]
     if len(made) <= limit:
         return cards(made)
     return stack(cards(made[:limit]), details(f"and {plural(len(made) - limit, 'more group')}", [cards(made[limit:])]))
@@ -326,14 +376,21 @@ def _blamed(lost: LostTests) -> Inline:
     return join([*shown, f"{rest} more" if rest else None], sep="; ") if shown else Inline.of(words.MISSING)
 
 
-def over(triage: Triage, *, owners: Owners = NO_OWNERS, code_owners: str = "", limit: int = 4) -> Block:
+def over(
+    triage: Triage,
+    *,
+    owners: Owners = NO_OWNERS,
+    code_owners: str = "",
+    causes: Sequence[OwnCause] = (),
+    limit: int = 4,
+) -> Block:
     """Return what asks for nothing now: cards for what has a proof, a table for the rest, newest first."""
     quiet = sorted((group for group in triage.groups if _part(group) == "over"), key=lambda group: group.last_at)
     proved = [group for group in reversed(quiet) if group.verdict not in {Verdict.UNDECIDED, Verdict.CONSEQUENCE}]
     rest = [group for group in reversed(quiet) if group not in proved]
     blocks = [_over_table(rest)]
     if proved:
-        blocks.insert(0, _cards(proved, owners=owners, code_owners=code_owners, limit=limit))
+        blocks.insert(0, _cards(proved, owners=owners, code_owners=code_owners, causes=causes, limit=limit))
     return stack(*blocks)
 
 

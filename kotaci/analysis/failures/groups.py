@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,8 @@ class Group:
 
     id: str
     repo: str
+    newest: tuple[int, int, int]
+    """Run id, attempt and job id of the newest of its jobs"""
     workflow: str
     job: str
     legs: Sequence[str]
@@ -144,6 +146,7 @@ def to_group(alike: Alike, tests: pd.DataFrame, known: Known) -> Group:
     return Group(
         id=alike.id,
         repo=newest["repo"],
+        newest=(int(newest["run_id"]), int(newest["attempt"]), int(newest["job_id"])),
         workflow=short_workflow(newest["workflow"]),
         job=newest["job_base"],
         legs=sorted(set(part["leg"]) - {""}),
@@ -151,7 +154,7 @@ def to_group(alike: Alike, tests: pd.DataFrame, known: Known) -> Group:
         exit_code=int(exits.iloc[0]) if len(exits) else None,
         headline=_headline(alike, newest, verdict),
         excerpt=excerpt,
-        hits=_hits(excerpt, newest, said),
+        hits=hits(excerpt, headline=str(newest["headline"]), message=str(said.get("message", ""))),
         tests=alike.tests,
         message=said.get("message", ""),
         location=said.get("location", ""),
@@ -222,13 +225,14 @@ def _said(alike: Alike, tests: pd.DataFrame) -> dict[str, Any]:
     return {} if not row else {key: value for key, value in row[0].items() if not pd.isna(value)}
 
 
-def _hits(excerpt: Sequence[tuple[int, str]], newest: pd.Series, said: Mapping[str, Any]) -> frozenset[int]:
-    """Return the lines that say what went wrong: the test's message, else the headline."""
-    words = [word for word in (str(said.get("message", "")), str(newest["headline"])) if word.strip()]
-    for word in words:
-        hits = [number for number, text in excerpt if word.strip() in text or text.strip() == word.strip()]
-        if hits:
-            return frozenset(hits[:1])
+def hits(excerpt: Sequence[tuple[int, str]], *, headline: str, message: str) -> frozenset[int]:
+    """Return the line of an excerpt that says what went wrong: the test's message, else the headline, which may name a
+    place behind the line's own words."""
+    for word in (message.strip(), headline.strip()):
+        shown = [(number, " ".join(text.split())) for number, text in excerpt]
+        found = [number for number, text in shown if word and text and (word in text or word.startswith(text))]
+        if found:
+            return frozenset(found[:1])
     return frozenset()
 
 
