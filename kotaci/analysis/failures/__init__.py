@@ -14,4 +14,5 @@ from kotaci.analysis.failures.options import DEFAULTS, TriageOptions
 from kotaci.analysis.failures.status import FAILING, GONE, OVER, UNSEEN, Status
 
 __all__ = ["DEFAULTS", "FAILING", "GONE", "JUDGED", "NEXT_STEPS", "OVER", "TABLES", "UNSEEN", "Culprit", "Group",
-           "HistoryCell", "LostTests", "Status", "Triage", "TriageOptions", "assess_failures", "hits", "to_excerpt_lines"]  # fmt: skip
+           "HistoryCell", "LostTests", "Status", "Triage", "TriageOptions", "assess_failures", "hits",
+           "to_excerpt_lines"]  # fmt: skip
