@@ -45,6 +45,8 @@ _ANNOUNCES = re.compile(
 ANNOUNCED = 14
 """Lines below it in which the reason is looked for, and how heavy it must be."""
 LEAST_TOLD = 0.5
+ALIKE = 0.88
+"""Of signs of one kind the first makes the headline, however far from the end: what standing there is worth differs."""
 _COLUMNS = re.compile(rf"^[^\t\n]{{0,400}}\t[^\t\n]{{0,400}}\t(?={STAMP.pattern})", re.MULTILINE)
 _COLUMNS_AHEAD = 20_000
 
@@ -122,7 +124,7 @@ def explain(
 def _region(lines: Sequence[Line], ending: Ending, span: Span | None, spans: Sequence[Span]) -> Region:
     """Return where the step that failed stands; where it has no exit code, up to the last of its errors."""
     if ending.error_line is None or span is None:
-        return Region(0, len(lines) - 1, is_told=False, is_cut_off=False)
+        return Region(_last_script(spans) - 1, len(lines) - 1, is_told=False, is_cut_off=False)
     last = ending.error_line - 1
     if ending.exit_code is None:
         within = range(last, min(span.last_line, last + MOST_ERRORS * 2))
@@ -135,6 +137,14 @@ def _region(lines: Sequence[Line], ending: Ending, span: Span | None, spans: Seq
         is_cut_off=ending.error.startswith(CUT_OFF),
         later=range(later.first_line - 1, later.last_line) if later else range(0),
     )
+
+
+def _last_script(spans: Sequence[Span]) -> int:
+    """Return where the last step starts that ran something of the repository's own: 1 where none is told."""
+    names = [span.name for span in spans]
+    ran = names.index("Post job cleanup") if "Post job cleanup" in names else len(names)
+    own = (s.first_line for s in spans[:ran] if s.name.startswith("Run ") and not s.name.startswith("Run actions/"))
+    return max(own, default=1)
 
 
 def _without_columns(log: str) -> str:
@@ -153,7 +163,8 @@ def _headline(weighed: Sequence[Weighed], lines: Sequence[Line], failed: Sequenc
     best = max(known, key=lambda one: (round(one.weight, 1), -one.place), default=None)
     if best is None:
         return ""
-    best = _told_by(best, known, lines)
+    alike = (one for one in known if one.kind == best.kind and one.weight >= ALIKE * best.weight)
+    best = _told_by(min(alike, key=lambda one: one.place), known, lines)
     start = block_at(lines, best.place).start if best.span is None and is_body(lines[best.place].text) else best.place
     told = " ".join(split_prefix(lines[start].text)[1].split())
     below = lines[start + 1 : start + 2]

@@ -15,6 +15,8 @@ BEFORE_STEP = 0.2
 """Of a line before the failing step: set-up says much that is not fatal."""
 BESIDE_TESTS = 0.7
 """Of a vague sign beside tests that failed, without a green log: passing tests print expected errors."""
+BEFORE_GUESS = 0.6
+"""The same where no error mark tells which step failed, so that it is taken to be the last."""
 LATER_STEP = 0.75
 """Of a line in the next step that failed: perhaps the first was allowed to, perhaps this one always runs."""
 AFTER_STEP = 0.15
@@ -63,7 +65,8 @@ class Region:
         if place > self.last:
             return AFTER_STEP
         nearness = 0.9 + 0.1 / (1 + (self.last - place) / 100)
-        return nearness * (BEFORE_STEP if place < self.first else 1.0)
+        before = BEFORE_STEP if self.is_told else BEFORE_GUESS
+        return nearness * (before if place < self.first else 1.0)
 
 
 def weigh(

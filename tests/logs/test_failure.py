@@ -281,3 +281,19 @@ def test_what_fails_a_check_though_it_reads_like_a_warning(lines: tuple[str, ...
     found = explain(log_of(*lines, exit_code=1))
     assert found.cause == cause
     assert lines[1] in texts(found)
+
+
+@pytest.mark.parametrize("n", [0, 300, 3000])
+def test_the_headline_is_the_first_of_many_alike_however_long_the_log(n: int) -> None:
+    errors = [line for at in range(20) for line in (f"src/shelf.c:{at}:3: error: 'n' undeclared", "")]
+    assert (
+        explain(log_of(*errors[:2], *NOISE[:1] * n, *errors[2:])).headline == "src/shelf.c:0:3: error: 'n' undeclared"
+    )
+
+
+def test_a_log_that_breaks_off_is_explained_by_its_last_step() -> None:
+    steps = [set_up(), script(2, "npm install", "npm ERR! 3 high severity vulnerabilities", exit_code=0)]
+    cut = (3, "Run make", ("##[group]Run make", "##[endgroup]", "ld: symbol(s) not found for architecture arm64"))
+    found = explain(job_log([*steps, cut]))
+    assert (found.headline, found.cause) == ("ld: symbol(s) not found for architecture arm64", "link")
+    assert "npm ERR! 3 high severity vulnerabilities" not in texts(found)
