@@ -267,7 +267,32 @@ def hidden(triage: Triage, history: History) -> Block:
         _retried_table(triage),
         note(sentence("Tests that green runs of {branch} no longer select:", branch=history.default_branch)),
         _lost_table(triage, has_lists=len(history["rosters"]) > 0),
+        *_empty_steps(triage, history),
     )
+
+
+def _empty_steps(triage: Triage, history: History) -> list[Block]:
+    """Return what ran no test and was green all the same; nothing where nothing did."""
+    if not triage.empty_steps:
+        return []
+    rows = [
+        {
+            "job": f"{short_workflow(step.workflow)} / {step.job}" + (f" ({step.leg})" if step.leg else ""),
+            "suite": step.suite,
+            "n_runs": step.n_runs,
+            "since": step.since.at,
+            "url": job_url(history.repo, step.last.run_id, step.last.job_id),
+        }
+        for step in triage.empty_steps
+    ]
+    columns = [
+        Col("job", link="url"),
+        Col("suite", "ran no test in", kind="code"),
+        Col("n_runs", "green runs in a row", kind="number"),
+        Col("since", kind="day"),
+    ]
+    lead = note(sentence("Steps that ran no test, and were green all the same:"))
+    return [lead, table(pd.DataFrame(rows), columns, more="more steps")]
 
 
 def _masked_table(triage: Triage) -> Block:

@@ -14,7 +14,7 @@ from kotaci.analysis.failures.groups import Group, to_group
 from kotaci.analysis.failures.known import look_up
 from kotaci.analysis.failures.losses import LostTests, gather_losses, to_loss_finding
 from kotaci.analysis.failures.options import DEFAULTS, TriageOptions
-from kotaci.analysis.tests import lost_tests
+from kotaci.analysis.tests import EmptyStep, lost_tests
 from kotaci.analysis.verdicts import find_retried, judge
 from kotaci.model import BAD_OUTCOMES, Finding, Outcome, Verdict
 
@@ -33,6 +33,7 @@ class Triage:
     cancelled: pd.DataFrame
     retried: pd.DataFrame
     lost: Sequence[LostTests]
+    empty_steps: Sequence[EmptyStep]
     n_failed_jobs: int
     n_red_runs: int
     n_runs: int
@@ -68,6 +69,7 @@ def assess_failures(
         cancelled=cancelled,
         retried=find_retried(tables["tests"], jobs),
         lost=lost,
+        empty_steps=ran.empty_steps,
         n_failed_jobs=len(bad),
         n_red_runs=int(runs["outcome"].isin(BAD_OUTCOMES).sum()),
         n_runs=len(runs),

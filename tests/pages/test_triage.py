@@ -1,0 +1,70 @@
+"""The groups of failure_triage: beside the last green log, near signatures as one, empty steps shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from kotaci.analysis.failures import Triage, assess_failures
+from kotaci.analysis.tests import EmptyStep, Sight
+from kotaci.facts import History, read_history
+from kotaci.logs.causes import OwnCause
+from kotaci.logs.signatures import signature
+from kotaci.model import Verdict
+from kotaci.pages import triage as shown
+from kotaci.sample import open_sample
+from kotaci.tables import TABLES
+
+
+@pytest.fixture(scope="module")
+def history() -> Iterator[History]:
+    with open_sample() as store:
+        yield read_history(store, tables=shown.TABLES)
+
+
+@pytest.fixture(scope="module")
+def triage(history: History) -> Triage:
+    return assess_failures(history.tables, default_branch=history.default_branch, as_of=history.as_of)
+
+
+def test_a_group_is_explained_beside_its_last_green_log(history: History, triage: Triage) -> None:
+    groups = {group.verdict: group for group in shown.explained(triage, history).groups}
+    regression = groups[Verdict.REGRESSION]
+    assert len(regression.excerpt) <= shown.CARD_LINES
+    (hit,) = (text for number, text in regression.excerpt if number in regression.hits)
+    assert hit.strip().startswith("assertion")
+    assert groups[Verdict.INFRASTRUCTURE].cause in {"network", ""}
+
+
+def test_a_repositorys_own_cause_goes_first(history: History, triage: Triage) -> None:
+    own = OwnCause("tidy", "Tidy up", ["unneeded `return`"], ["error: unneeded `return` statement"])
+    groups = shown.explained(triage, history, causes=[own]).groups
+    assert [group.cause for group in groups if "unneeded" in group.headline] == ["tidy"]
+
+
+def test_near_signatures_are_one(history: History) -> None:
+    said = "error: the writer could not reach the reader in the time that was left to it, {} it gave up"
+    texts = [said.format("so"), said.format("and"), "error[E0308]: mismatched types"]
+    jobs = TABLES["jobs"].to_frame([[None] * len(TABLES["jobs"].columns)] * 3).assign(
+        repo="o/r", run_id=[1, 2, 3], attempt=1, job_id=[1, 2, 3], started_at=pd.Timestamp("2026-03-02", tz="UTC")
+    )  # fmt: skip
+    failures = TABLES["failures"].to_frame([[None] * len(TABLES["failures"].columns)] * 3).assign(
+        repo="o/r", run_id=[1, 2, 3], attempt=1, job_id=[1, 2, 3], headline=texts, signature=list(map(signature, texts))
+    )  # fmt: skip
+    tables = shown.clustered(replace(history, tables={"jobs": jobs, "failures": failures}))
+    first, second, third = tables["failures"]["signature"]
+    assert first == second != third
+    assert len(set(map(signature, texts))) == 3
+
+
+def test_steps_that_ran_no_test_are_shown(history: History, triage: Triage) -> None:
+    sight = Sight(7, 1, 70, "0" * 40, datetime(2026, 3, 2, tzinfo=UTC))
+    step = EmptyStep(".github/workflows/ci.yml", "soak", "", "kvstore", 12, sight, sight)
+    assert "ran no test" not in shown.hidden(triage, history).markdown
+    told = shown.hidden(replace(triage, empty_steps=[step]), history).markdown
+    assert "Steps that ran no test" in told
+    assert "ci.yml / soak" in told
