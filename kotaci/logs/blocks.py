@@ -26,7 +26,8 @@ PREFIX = re.compile(
 
 _BODY = re.compile(
     r"\s*(?:\||-->|::: |= (?:note|help)|\d+ +[|│]|[│├└┌┊]|[+>~^]|at \S|E  |\.\.\. |note:|help:|hint:|Caused by"
-    r"|Expected|Received|expected|actual|found|left:|right:|required:|reason:|symbol:|location:|-> )"
+    r"|Expected|Received|expected|actual|found|left:|right:|required:|reason:|symbol:|location:|-> "
+    r"|(?:Previous )?(?:[Rr]ead|READ|[Ww]rite|WRITE) (?:at|of size) )"
 )
 _LEVEL = re.compile(r"\[(ERROR|WARN|WARNING|INFO|DEBUG|FATAL)\] ?")
 _FRAME = re.compile(r"\s*(?:at \S|File \"|\d{1,3}: [\w<]|#\d+ )|\s+\S+:\d+:(?:\d+:)? in ")

@@ -165,11 +165,19 @@ def _headline(weighed: Sequence[Weighed], lines: Sequence[Line], failed: Sequenc
         return ""
     alike = (one for one in known if one.kind == best.kind and one.weight >= ALIKE * best.weight)
     best = _told_by(min(alike, key=lambda one: one.place), known, lines)
-    start = block_at(lines, best.place).start if best.span is None and is_body(lines[best.place].text) else best.place
-    told = " ".join(split_prefix(lines[start].text)[1].split())
+    start = _head(best, lines)
+    told = " ".join(split_prefix(lines[start].text)[1].split()).removeprefix("= note: ")
     below = lines[start + 1 : start + 2]
     place = _PLACE.match(split_prefix(below[0].text)[1]) if below else None
     return f"{told} ({place[1]})" if place else told
+
+
+def _head(best: Weighed, lines: Sequence[Line]) -> int:
+    """Return where the diagnostic starts that a line belongs to; the line itself where that only announces it."""
+    if best.span is not None or not is_body(lines[best.place].text):
+        return best.place
+    start = block_at(lines, best.place).start
+    return best.place if _ANNOUNCES.match(split_prefix(lines[start].text)[1]) else start
 
 
 def _told_by(best: Weighed, known: Sequence[Weighed], lines: Sequence[Line]) -> Weighed:

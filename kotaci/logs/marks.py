@@ -24,6 +24,16 @@ class Mark:
     patterns: tuple[str, ...]
 
 
+TOLD_AS_A_WARNING = Mark(
+    "told as a warning",
+    0.85,
+    (
+        r"^WARNING: (?:DATA RACE|ThreadSanitizer)",
+        r"^\[warn\] (?:Code style issues |\S+\.(?:[cm]?[jt]sx?|json|mdx?|ya?ml|s?css|html|vue|svelte)$)",
+    ),
+)
+"""What fails a check though it reads like a warning."""
+
 SIGNS = (
     Mark("error mark", 0.90, (r"^##\[error\]",)),
     Mark("panic", 0.90, (r"panicked at ", r"^(?:fatal error: |panic: )", r"^thread .* panicked")),
@@ -32,6 +42,7 @@ SIGNS = (
         0.90,
         (
             r"(?i)segmentation fault",
+            r"(?i)\bworker .{0,40}\bcrashed\b",
             r"\(core dumped\)",
             r"(?i)received signal:? ?\w*\d*",
             r"\bsignal: \d+",
@@ -40,14 +51,7 @@ SIGNS = (
             r"AddressSanitizer: |ThreadSanitizer: |LeakSanitizer: |UndefinedBehaviorSanitizer: |runtime error: ",
         ),
     ),
-    Mark(
-        "told as a warning",
-        0.85,
-        (
-            r"^WARNING: (?:DATA RACE|ThreadSanitizer)",
-            r"^\[warn\] (?:Code style issues |\S+\.(?:[cm]?[jt]sx?|json|mdx?|ya?ml|s?css|html|vue|svelte)$)",
-        ),
-    ),
+    TOLD_AS_A_WARNING,
     Mark(
         "compiler's error",
         0.85,

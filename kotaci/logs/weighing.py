@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from kotaci.logs.blocks import split_prefix
 from kotaci.logs.causes import Catalogue, Rule
 from kotaci.logs.lines import MAX_LINE_CHARS, Line
-from kotaci.logs.marks import DECOYS, SUMMARIES, find_marks
+from kotaci.logs.marks import DECOYS, SUMMARIES, TOLD_AS_A_WARNING, find_marks
 from kotaci.logs.results import TestReport
 
 BEFORE_STEP = 0.2
@@ -121,7 +121,7 @@ def _of_line(line: Line, catalogue: Catalogue) -> tuple[float, str, Rule | None]
     if line.mark == "error":
         text = f"##[error]{text}"
     marks = find_marks(text)
-    is_decoy = DECOYS in marks
+    is_decoy = DECOYS in marks and TOLD_AS_A_WARNING not in marks
     weight, kind = (marks[0].weight, marks[0].name) if marks and marks[0] is not DECOYS else (0.0, "")
     if is_decoy and weight < STRONG:
         return 0.0, "", None

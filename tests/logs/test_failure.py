@@ -252,13 +252,25 @@ def test_every_error_that_a_check_marks_and_not_only_its_first() -> None:
             "npm error code EUSAGE",
             "npm error `npm ci` can only install packages when package.json and lock are in sync.",
         ),
+        (
+            "error: linking with `cc` failed: exit status: 1",
+            "  = note: rust-lld: error: undefined symbol: shelf_open",
+        ),
         ("error during build:", 'Error: Could not resolve "./shelff" from "src/main.ts"'),
     ],
 )
 def test_the_headline_is_the_reason_and_not_its_announcement(announced: str, told: str) -> None:
     found = explain(log_of("work", announced, told, exit_code=1))
-    assert found.headline == told
+    assert found.headline == told.removeprefix("  = note: ")
     assert announced in texts(found)
+
+
+def test_a_race_beside_the_test_that_it_failed() -> None:
+    race = ("WARNING: DATA RACE", "Write at 0x00c0 by goroutine 8:", "  example.com/shelf.Put()")
+    test = ("--- FAIL: TestPut (0.01s)", "    testing.go:1398: race detected during execution of test", "FAIL")
+    found = explain(log_of("==================", *race, "==================", *test, exit_code=1))
+    assert set(race[:2]) <= set(texts(found))
+    assert (found.failed_tests, found.cause) == (("TestPut",), "race-condition")
 
 
 def test_how_a_tool_is_used_is_no_reason() -> None:
