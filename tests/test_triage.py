@@ -28,7 +28,11 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 def first_run(truth: str) -> int:
-    return next(one["run_ids"][0][0] for one in TRUTHS["truths"] if one["id"] == truth)
+    return runs_of(truth)[0]
+
+
+def runs_of(truth: str) -> list[int]:
+    return next([run_id for run_id, _ in one["run_ids"]] for one in TRUTHS["truths"] if one["id"] == truth)
 
 
 @pytest.fixture
@@ -115,6 +119,20 @@ def test_strangers_words_do_not_reach_the_terminal_as_orders(run: Run, tmp_path:
     assert "[bold]x[/bold]" in out
 
 
+def test_a_log_of_another_system_is_read_as_it_is(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "build.log"
+    path.write_text("\n".join(["make all", *OUTPUT, "Error: exit status 101"]), encoding="utf-8")
+    (told,) = asked(run, path)
+    assert (told["cause"], told["lines"][0]["number"]) == ("compile", 2)
+
+
+def test_an_error_mark_counts_although_the_log_ends_well(run: Run, tmp_path: Path) -> None:
+    pull = (3, "Initialize containers", ("##[error]Docker pull failed with exit code 1", "waiting", "waiting"))
+    path = tmp_path / "log.txt"
+    path.write_text(job_log([set_up(), pull, LAST]), encoding="utf-8")
+    assert asked(run, path)[0]["cause"] == "docker"
+
+
 # -- runs and jobs --------------------------------------------------------------------------------------------
 
 
@@ -129,13 +147,62 @@ def test_a_run_of_the_store_with_its_verdict(run: Run) -> None:
     assert all(one["proof"] for one in told)
 
 
-def test_one_job_of_a_run(run: Run) -> None:
-    url = RUN.format(first_run("regression"))
-    job = asked(run, url, store="sample")[1]
+def test_what_made_the_run_red_goes_first_with_the_commit_to_blame(run: Run) -> None:
+    (truth,) = (one for one in TRUTHS["truths"] if one["id"] == "regression")
+    told = asked(run, RUN.format(first_run("regression")), store="sample")
+    assert [one["verdict"] for one in told[:3]] == ["regression"] * 3
+    assert [culprit["sha"] for culprit in told[0]["culprits"]] == [truth["where"]["commit"]]
+    assert told[0]["rerun"] is None
+    _, out, _ = run(RUN.format(first_run("regression")), store="sample")
+    assert out.count("cargo nextest run") == 1
+    assert truth["where"]["commit"][:10] in out
+
+
+def test_a_failure_that_a_rerun_turned_green_is_told(run: Run) -> None:
+    again = set(runs_of("race-path")) & set(runs_of("reruns"))
+    told = asked(run, RUN.format(max(again)), store="sample")
+    assert {(one["attempt"], one["verdict"]) for one in told if "integration" in one["job"]} == {(1, "flaky")}
+    assert all(one["rerun"] is None for one in told if one["attempt"] == 1)
+
+
+def test_a_time_out_is_told_as_one_with_its_remedies(run: Run) -> None:
+    (told,) = asked(run, RUN.format(first_run("timeout")), store="sample")
+    assert (told["verdict"], told["cause"]) == ("timed out", "timeout")
+
+
+def test_one_job_of_a_run_of_any_attempt(run: Run) -> None:
+    url = RUN.format(first_run("race-path"))
+    job = next(one for one in asked(run, url, store="sample") if one["attempt"] == 1)
     (told,) = asked(run, job["url"], store="sample")
     assert told == job
     code, _, err = run(f"{url}/job/7", store="sample")
-    assert (code, "7: is no job of attempt 1" in err) == (2, True)
+    assert (code, "7: is no job of this run" in err) == (2, True)
+
+
+def test_the_number_of_a_run(run: Run) -> None:
+    number = first_run("timeout")
+    assert asked(run, str(number), "--repo", "example/kvstore", store="sample") == asked(
+        run, RUN.format(number), store="sample"
+    )
+    code, _, err = run(str(number), store="sample")
+    assert (code, "--repo" in err) == (2, True)
+
+
+def test_a_pasted_address_does_not_give_the_token_away(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    monkeypatch.delenv("GH_ENTERPRISE_TOKEN", raising=False)
+    code, _, err = run("https://127.0.0.1:9/example/kvstore/actions/runs/7")
+    assert (code, "without a token" in err) == (2, True), err
+
+
+def test_without_a_token_the_store_is_named_and_none_is_made(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GITHUB_TOKEN", "GH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", "")
+    code, _, err = run(RUN.format(7))
+    assert (code, "7: is not in the store" in err, (tmp_path / "store").exists()) == (2, True, False), err
 
 
 @pytest.mark.slow
@@ -156,9 +223,12 @@ def test_a_run_that_the_store_lacks_is_fetched(run: Run, tmp_path: Path, monkeyp
     ("words", "said"),
     [
         (("no-such-file",), "no-such-file: cannot be read"),
+        (("",), "nothing: cannot be explained"),
+        ((".",), ".: is a folder"),
+        ((RUN.format(1),), "1: is no run of the sample"),
         (("https://github.com/example/kvstore",), "is not the address of a run or a job"),
         (("https://github.com/example/kvstore/actions/runs/0",), "is not the address of a run or a job"),
-        ((RUN.format(1), "--green", "x"), "x: is not used with an address"),
+        ((RUN.format(1), "--green", "x"), "x: is not used with a run"),
     ],
 )
 def test_bad_input_is_named(run: Run, words: tuple[str, ...], said: str) -> None:

@@ -55,6 +55,29 @@ def read_archive(path: Path, *, said: Said, on_skipped: OnSkipped | None = None)
         yield _read_text(path, said=said)
 
 
+def read_log_texts(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield name (empty: not told) and text of each job's log in one file: a run's zip, saved gh output, or any text.
+
+    Nothing of it is stored, so neither repository nor run need be told, and a log of another system is one too.
+    Raises BadInput where it holds no log.
+    """
+    if path.is_dir():
+        raise BadInput(path, "is a folder", "name one file of it, or `kotaci import` it and ask for a run")
+    said = Said(repo=Repo("some", "repository"), run=RunRef(1, 1))
+    try:
+        yield from (pair for batch in read_archive(path, said=said) for pair in _log_texts(batch))
+    except runlogs.NoGithubLog:
+        yield "", decode(path.read_bytes()).decode("utf-8", "replace")
+
+
+def _log_texts(batch: Batch) -> Iterator[tuple[str, str]]:
+    names = {int(one.body["id"]): one.body.get("name") or "" for one in batch.payloads if one.kind == "job"}
+    for log in batch.logs:
+        body = log.body.read_bytes() if isinstance(log.body, Path) else log.body
+        if body:
+            yield names.get(log.job_id, ""), body.decode("utf-8", "replace")
+
+
 def _read_folder(path: Path, *, said: Said, on_skipped: OnSkipped | None) -> Iterator[Batch]:
     if tinuous.is_tree(path):
         yield from tinuous.read_tree(path, said_repo=said.repo)

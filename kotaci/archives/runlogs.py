@@ -333,13 +333,17 @@ def _told_repo(heads: Sequence[str], path: Path) -> Repo:
 # -- single files ---------------------------------------------------------------------------------------------
 
 
+class NoGithubLog(BadInput):
+    """Text without a time stamp or a marker of GitHub's: a log of another system, or no log."""
+
+
 def read_job_log(
     path: Path, body: bytes, *, said_repo: Repo | None, said_run: RunRef | None, said_workflow: str
 ) -> Batch:
     """Return a run of the one job whose log this is. Raises BadInput where it is no job's log."""
     head = body[:60_000].decode("utf-8", "replace")
     if not first_stamp(head) and "##[" not in head:
-        raise BadInput(path, "does not look like a log of GitHub Actions", "give the log as GitHub or gh saves it")
+        raise NoGithubLog(path, "does not look like a log of GitHub Actions", "give the log as GitHub or gh saves it")
     repo = said_repo or _told_repo([head], path)
     ref = said_run or RunRef(source_id("file", hashlib.blake2b(body).hexdigest()), 1)
     workflow = said_workflow or workflow_path(head)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import click
 from rich.table import Table as TextTable
 
+from kotaci.cli.asking import POINTS, open_client
 from kotaci.cli.holding import say_held, to_fetch
 from kotaci.cli.terminal import complain, out, progress, store_option
 from kotaci.model import BadInput, ExitCode, Repo
-from kotaci.places import ENVIRONMENT
 
 if TYPE_CHECKING:  # PyGithub takes half a second to import
     from kotaci.github import Client, Fetched, Plan, Progress, WhichLogs
@@ -37,7 +34,7 @@ if TYPE_CHECKING:  # PyGithub takes half a second to import
 )
 @click.option(
     "--points",
-    default=900,
+    default=POINTS,
     show_default=True,
     type=click.IntRange(0),
     help="Requests a minute that the server allows; 0 for an Enterprise server without that limit.",
@@ -63,26 +60,13 @@ def fetch_command(
     `gh auth login`. What is held is not asked for again; a fetch that was stopped goes on where it was.
     """
     from kotaci.archives.git import read_clone
-    from kotaci.github import Clock, fetch, fetch_repository, find_token, first_day, open_github, plan_fetch
+    from kotaci.github import fetch, fetch_repository, first_day, plan_fetch
     from kotaci.store import open_store
 
     name = Repo.parse(repo)
     first_day(since, now=datetime.now(UTC))
-    is_named = api_url is not None or name.host == "github.com"
-    if api_url is None and name.host != "github.com":
-        api_url = f"https://api.{name.host}" if name.host.endswith(".ghe.com") else f"https://{name.host}/api/v3"
-    api_url = api_url or ENVIRONMENT.get("GITHUB_API_URL") or "https://api.github.com"
-    host = (urlsplit(api_url).hostname or "").removeprefix("api.")
-    token = find_token(ENVIRONMENT, host=host, is_named=is_named)
-    stop = threading.Event()
-    clock = Clock(time.monotonic, stop.wait, lambda: datetime.now(UTC), stop)
-    client = open_github(
-        token=token,
-        clock=clock,
-        api_url=api_url,
-        max_requests=max_requests,
-        waits_for_reset=waits,
-        points_per_minute=points or None,
+    client = open_client(
+        name, api_url=api_url, max_requests=max_requests, waits_for_reset=waits, points_per_minute=points or None
     )
     commits = list(read_clone(clone)) if clone else []
     remote = next((payload.body["remote"] for payload in commits if payload.kind == "head"), "")

@@ -1,195 +1,210 @@
-"""`kotaci triage`: why one run, job or log failed, in the terminal."""
+"""`kotaci triage`: why one run, job or log failed."""
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.text import Text
+import pandas as pd
 
+from kotaci.cli.asking import open_client
 from kotaci.cli.configuring import config_here, config_option
-from kotaci.cli.terminal import complain, out, progress, store_option
-from kotaci.model import BAD_OUTCOMES, BadInput, ExitCode, JobRef, Outcome, job_url
-from kotaci.places import ENVIRONMENT
+from kotaci.cli.telling import Culprit, Told, print_told, to_json
+from kotaci.cli.terminal import complain, progress, store_option
+from kotaci.model import BAD_OUTCOMES, BadInput, ExitCode, JobRef, Outcome, Repo, RunRef, commit_url, job_url
+from kotaci.places import ENVIRONMENT, default_repo
 
 if TYPE_CHECKING:
     from kotaci.config import Config
+    from kotaci.facts import History
     from kotaci.logs.causes import Catalogue
-    from kotaci.logs.failure import Explanation
     from kotaci.store import Store
-
-MAX_SHOWN = 400
-"""Letters shown of one line."""
-TESTS_SHOWN = 10
-REMEDIES_SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is told of one failed job."""
-
-    job: str
-    url: str
-    explanation: Explanation | None
-    verdict: str = ""
-    proof: str = ""
-    differs: str = ""
-    rerun: str = ""
 
 
 @click.command("triage")
 @click.argument("what")
+@click.option("--repo", default="", help="owner/name, where WHAT is the number of a run.")
 @click.option("--green", type=click.Path(path_type=Path), help="Log of the same job when it last passed.")
 @click.option("--max-lines", default=60, show_default=True, type=click.IntRange(5, 1000), help="Lines shown a job.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @config_option
 @store_option
 def triage_command(
-    *, what: str, green: Path | None, max_lines: int, as_json: bool, config_path: str, store_path: Path
+    *, what: str, repo: str, green: Path | None, max_lines: int, as_json: bool, config_path: str, store_path: Path
 ) -> None:
     """Tell why a run, a job or a log failed.
 
-    WHAT is the address of a run or job on GitHub, a file (a job's log, `gh run view --log` output, a run's zip), or
-    `-` for a log on stdin. A run that the store does not hold is fetched into it, with the last green one of its
-    workflow to compare with; the verdict rests on the history that the store holds.
+    WHAT is the address or number of a run, the address of a job, a file (a job's log, `gh run view --log` output, a
+    run's zip, any other log), or `-` for stdin. A run that the store does not hold is fetched into it, with the last
+    green one of its workflow to compare with; the verdict rests on the history that the store holds.
     """
     from kotaci.logs.causes import read_catalogue
 
-    ref = JobRef.parse(what) if what.startswith(("https://", "http://")) else None
+    ref = _ref(what, repo)
     config = config_here(store_path=store_path, repo=str(ref.repo) if ref else "", config_path=config_path)
     catalogue = read_catalogue(config.causes)
+    if ref is not None and green is not None:
+        raise BadInput(green, "is not used with a run", "leave --green out: the last green log is found")
     if ref is not None:
-        if green is not None:
-            raise BadInput(green, "is not used with an address", "leave --green out: the last green log is found")
         told = _of_run(ref, store_path, catalogue, config, max_lines)
     else:
         told = list(_of_file(what, green, catalogue, max_lines))
+    least = config.triage.min_cause_confidence
     if as_json:
-        click.echo(json.dumps([_to_json(one, catalogue) for one in told], indent=1, ensure_ascii=False))
+        click.echo(to_json(told, catalogue))
     else:
-        for one in told:
-            _print(one, catalogue)
-        if not told:
-            out.print("No job failed.")
+        print_told(told, catalogue, min_confidence=least)
+
+
+def _ref(what: str, repo: str) -> JobRef | None:
+    """Return the run or job that is asked about; None for a file or stdin. Raises BadInput."""
+    if not what.strip():
+        raise BadInput("nothing", "cannot be explained", "name a run, a job, a file, or - for stdin")
+    if what.startswith(("https://", "http://")):
+        return JobRef.parse(what)
+    if what.isascii() and what.isdigit() and not Path(what).exists():
+        asked = repo or default_repo(ENVIRONMENT)
+        if not asked:
+            raise BadInput(what, "is the number of a run of nobody says which repository", "name it with --repo")
+        return JobRef(Repo.parse(asked), RunRef.parse(what).run_id)
+    return None
 
 
 def _of_file(what: str, green: Path | None, catalogue: Catalogue, max_lines: int) -> Iterator[Told]:
     """Yield what is told of each failed job of a file, or of stdin."""
+    from kotaci.archives import read_log_texts
     from kotaci.logs import explain
-    from kotaci.logs.ending import parse_ending
 
-    last_green = _only_log(green) if green is not None else None
+    last_green = None
+    if green is not None:
+        logs = list(read_log_texts(green))
+        if len(logs) != 1:
+            raise BadInput(green, f"holds {len(logs)} logs", "give the log of one job")
+        last_green = logs[0][1]
     with tempfile.TemporaryDirectory(prefix="kotaci-") as folder:
         path = Path(what)
         if what == "-":
             path = Path(folder) / "stdin.txt"
             path.write_bytes(sys.stdin.buffer.read())
-        for job, text in _logs_in(path):
-            # A log of another CI system has no marks of GitHub's: nothing tells that it passed.
-            if parse_ending(text).outcome != Outcome.SUCCESS:
-                yield Told(job, "", explain(text, last_green=last_green, max_lines=max_lines, catalogue=catalogue))
+        try:
+            for job, text in read_log_texts(path):
+                if _may_have_failed(text):
+                    why = explain(text, last_green=last_green, max_lines=max_lines, catalogue=catalogue)
+                    yield Told(job, explanation=why)
+        except BadInput as problem:
+            if what == "-":
+                raise BadInput("stdin", problem.problem, problem.hint) from problem
+            raise
 
 
-def _logs_in(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield name and text of each job's log in a file. Raises BadInput where it holds no log."""
-    from kotaci.archives import Said, read_archive
-    from kotaci.model import Repo, RunRef
+def _may_have_failed(text: str) -> bool:
+    """Tell whether a log is one of a job that failed, or of one of which nothing tells that it passed: a log of
+    another system has no marks of GitHub's, and one that ends well may hold an error that nobody outlived."""
+    from kotaci.logs.ending import parse_ending
+    from kotaci.logs.lines import parse_lines
 
-    # Nothing of this is stored, so that a repository that nobody named does no harm.
-    said = Said(repo=Repo("some", "repository"), run=RunRef(1, 1))
-    for batch in read_archive(path, said=said):
-        names = {int(one.body["id"]): one.body.get("name") or "" for one in batch.payloads if one.kind == "job"}
-        for log in batch.logs:
-            body = log.body.read_bytes() if isinstance(log.body, Path) else log.body
-            if body:
-                yield names.get(log.job_id, ""), body.decode("utf-8", "replace")
-
-
-def _only_log(path: Path) -> str:
-    logs = list(_logs_in(path))
-    if len(logs) != 1:
-        raise BadInput(path, f"holds {len(logs)} logs", "give the log of one job")
-    return logs[0][1]
+    return parse_ending(text).outcome != Outcome.SUCCESS or any(line.mark == "error" for line in parse_lines(text))
 
 
 def _of_run(ref: JobRef, store_path: Path, catalogue: Catalogue, config: Config, max_lines: int) -> list[Told]:
-    """Return what is told of the failed jobs of a run, or of the one job that is named."""
+    """Return what is told of the failed jobs of a run, of all its attempts, or of the attempt or job that is named."""
     from kotaci.analysis.failures import JUDGED
     from kotaci.analysis.verdicts import judge
     from kotaci.facts import build_facts, read_history
-    from kotaci.facts.explanations import explain_job
-    from kotaci.sample import SAMPLE, open_sample
-    from kotaci.store import open_store
 
-    is_sample = str(store_path) == SAMPLE
-    with open_sample() if is_sample else open_store(store_path, create=True) as store:
-        attempt = ref.attempt or store.last_attempts(str(ref.repo)).get(ref.run_id)
-        if attempt is None or not _is_held(store, ref, attempt):
-            _fetch(ref, store)
-            attempt = ref.attempt or store.last_attempts(str(ref.repo)).get(ref.run_id)
+    with _opened(ref, store_path) as store:
         with progress("tables") as tell:
             build_facts(store, on_progress=tell)
         history = read_history(store, repo=str(ref.repo), since="all", tables=JUDGED)
         if config.base_branch:
             history = replace(history, default_branch=config.base_branch)
+        jobs = history["jobs"]
+        mine = jobs[jobs["run_id"] == ref.run_id]
+        if ref.attempt is not None:
+            mine = mine[mine["attempt"] == ref.attempt]
+        if ref.job_id is not None:
+            mine = mine[mine["job_id"] == ref.job_id]
+        if mine.empty:
+            raise BadInput(ref.job_id or ref.run_id, "is no job of this run", "copy the address again")
         frames = {name: history[name] for name in JUDGED}
         judged = judge(**frames, default_branch=history.default_branch, options=config.triage)
         verdicts = judged.set_index(["run_id", "attempt", "job_id"])
-        jobs = history["jobs"]
-        mine = jobs[(jobs["run_id"] == ref.run_id) & (jobs["attempt"] == attempt)]
-        if ref.job_id is not None:
-            mine = mine[mine["job_id"] == ref.job_id]
-            if mine.empty:
-                raise BadInput(
-                    ref.job_id, f"is no job of attempt {attempt} of this run", "copy the job's address again"
-                )
-        told = []
-        for job in mine[mine["outcome"].isin(BAD_OUTCOMES | {Outcome.CANCELLED})].to_dict("records"):
-            key = (ref.run_id, int(attempt or 1), int(job["job_id"]))
-            verdict = verdicts.loc[key]
-            told.append(
-                Told(
-                    f"{job['workflow']} / {job['job']}",
-                    job_url(history.repo, ref.run_id, key[2]),
-                    explain_job(history, key=key, catalogue=catalogue, max_lines=max_lines),
-                    str(verdict["verdict"]),
-                    str(verdict["proof"]),
-                    "" if _is_missing(verdict["differs"]) else str(verdict["differs"]),
-                    f"gh run rerun {ref.run_id} --failed --repo {history.repo}",
-                )
-            )
-        return told
+        bad = mine[mine["outcome"].isin(BAD_OUTCOMES | {Outcome.CANCELLED})]
+        return [_of_job(job, history, verdicts, catalogue, max_lines) for job in bad.to_dict("records")]
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value  # noqa: PLR0124  (NaN is not itself)
+def _of_job(
+    job: dict[str, Any], history: History, verdicts: pd.DataFrame, catalogue: Catalogue, max_lines: int
+) -> Told:
+    from kotaci.facts.explanations import explain_job
+
+    key = (int(job["run_id"]), int(job["attempt"]), int(job["job_id"]))
+    verdict = verdicts.loc[key]
+    commits = history["commits"].set_index("commit_sha")["subject"]
+    blamed = [] if pd.isna(verdict["culprits"]) else str(verdict["culprits"]).split()
+    attempts = history["runs"].loc[history["runs"]["run_id"] == key[0], "attempt"]
+    return Told(
+        f"{job['workflow']} / {job['job']}",
+        repo=history.repo,
+        key=key,
+        base=str(job["job_base"]),
+        leg=str(job["leg"]),
+        last_attempt=int(attempts.max()),
+        url=job_url(history.repo, key[0], key[2]),
+        explanation=explain_job(history, key=key, catalogue=catalogue, max_lines=max_lines),
+        verdict=str(verdict["verdict"]),
+        certainty=str(verdict["certainty"]),
+        proof=str(verdict["proof"]),
+        differs="" if pd.isna(verdict["differs"]) else str(verdict["differs"]),
+        culprits=[Culprit(sha, str(commits.get(sha, "")), commit_url(history.repo, sha)) for sha in blamed],
+    )
 
 
-def _is_held(store: Store, ref: JobRef, attempt: int) -> bool:
-    run = store.payload(str(ref.repo), "run", f"{ref.run_id}/{attempt}")
+def _opened(ref: JobRef, store_path: Path) -> Store:
+    """Return the store with that run in it, fetched where it is not held. Raises BadInput where it is not to be had."""
+    from kotaci.sample import SAMPLE, open_sample
+    from kotaci.store import open_store
+
+    if str(store_path) == SAMPLE:
+        sample = open_sample()
+        if not _holds(sample, ref):
+            sample.close()
+            raise BadInput(ref.run_id, "is no run of the sample", "`truths.json` beside it names some")
+        return sample
+    if (store_path / "index.sqlite").is_file():
+        store = open_store(store_path)
+        if _holds(store, ref):
+            return store
+        store.close()
+    try:
+        client = open_client(ref.repo)
+    except BadInput as problem:
+        said = f"is not in the store {store_path}, and {problem.value} {problem.problem}"
+        raise BadInput(ref.run_id, said, problem.hint) from problem
+    store = open_store(store_path, create=True)
+    try:
+        _fetch(ref, store, client)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _holds(store: Store, ref: JobRef) -> bool:
+    """Tell whether that run, or the attempt that is named, has ended and is held."""
+    attempt = ref.attempt or store.last_attempts(str(ref.repo)).get(ref.run_id)
+    run = None if attempt is None else store.payload(str(ref.repo), "run", f"{ref.run_id}/{attempt}")
     return run is not None and run.get("status") in {None, "completed"}
 
 
-def _fetch(ref: JobRef, store: Store) -> None:
-    from kotaci.github import Clock, fetch_run_with_green, find_token, open_github
-    from kotaci.model import RunRef
+def _fetch(ref: JobRef, store: Store, client: Any) -> None:
+    from kotaci.github import fetch_run_with_green
 
-    api_url = ENVIRONMENT.get("GITHUB_API_URL") or "https://api.github.com"
-    if ref.repo.host != "github.com":
-        api_url = f"https://{ref.repo.host}/api/v3"
-    token = find_token(ENVIRONMENT, host=ref.repo.host, is_named=True)
-    stop = threading.Event()
-    clock = Clock(time.monotonic, stop.wait, lambda: datetime.now(UTC), stop)
-    client = open_github(token=token, clock=clock, api_url=api_url)
     with progress("fetching", every_s=5.0) as tell:
         done = fetch_run_with_green(
             store,
@@ -205,88 +220,3 @@ def _fetch(ref: JobRef, store: Store) -> None:
         raise SystemExit(ExitCode.REFUSED)
     if done.stopped is not None:
         raise SystemExit(ExitCode.INCOMPLETE)
-
-
-def _to_json(one: Told, catalogue: Catalogue) -> dict[str, Any]:
-    why = one.explanation
-    known = {"job": one.job, "url": one.url, "verdict": one.verdict, "proof": one.proof, "differs": one.differs}
-    if why is None:
-        return known | {"lines": [], "cause": "undecided", "rerun": one.rerun}
-    return known | {
-        "headline": why.headline,
-        "cause": why.cause,
-        "confidence": round(why.confidence, 2),
-        "remedies": list(_remedies(why, catalogue)),
-        "step": why.step,
-        "exit_code": why.exit_code,
-        "tests": [{key: value for key, value in asdict(test).items() if key not in {"spans"}} for test in why.tests],
-        "has_green": why.has_green,
-        "lines": [{"number": line.number, "text": line.text} for line in why.excerpt],
-        "rerun": one.rerun,
-    }
-
-
-def _remedies(why: Explanation, catalogue: Catalogue) -> tuple[str, ...]:
-    cause = catalogue.causes.get(why.cause)
-    return tuple(cause.remedies) if cause is not None else ()
-
-
-def _print(one: Told, catalogue: Catalogue) -> None:
-    why = one.explanation
-    out.print(Text(_plain(one.job or "log"), style="bold"))
-    if one.url:
-        out.print(Text(f"  {one.url}", style="dim"))
-    if why is None:
-        _row("log", "is not held: it has expired, was never written, or was not fetched", "yellow")
-    else:
-        if why.headline:
-            out.print(Text(f"  {_plain(why.headline)}", style="bold red"))
-        cause = catalogue.causes.get(why.cause)
-        group = f", {cause.group}" if cause else ""
-        _row("cause", f"{why.cause}{f' ({why.confidence:.0%})' if cause else ''}{group}", "yellow")
-    if one.verdict:
-        _row("verdict", f"{one.verdict}: {one.proof}", "cyan")
-    if one.differs:
-        _row("differs", one.differs)
-    if why is not None:
-        code = f", exit code {why.exit_code}" if why.exit_code is not None else ""
-        if why.step or code:
-            _row("step", f"{why.step or 'unknown'}{code}")
-        for test in why.tests[:TESTS_SHOWN]:
-            _row("test", " ".join(part for part in (test.test, test.location) if part), "magenta")
-        if len(why.tests) > TESTS_SHOWN:
-            _row("", f"and {len(why.tests) - TESTS_SHOWN} more")
-        _print_lines(why)
-        for remedy in _remedies(why, catalogue)[:REMEDIES_SHOWN]:
-            _row("try", remedy, "green")
-    if one.rerun:
-        _row("again", one.rerun)
-    out.print()
-
-
-def _row(name: str, text: str, style: str = "") -> None:
-    out.print(Text.assemble((f"  {name:<8}", "dim"), (_plain(text), style)))
-
-
-def _plain(text: str) -> str:
-    """Return strangers' text without what a terminal would obey, cut where it is longer than anybody reads."""
-    shown = "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in text)
-    return shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
-
-
-def _is_headline(text: str, headline: str) -> bool:
-    shown = " ".join(text.split())
-    return shown != "" and headline.startswith(shown)
-
-
-def _print_lines(why: Explanation) -> None:
-    width = len(str(why.lines[-1])) if why.lines else 1
-    before = None
-    tests = {test.line for test in why.tests}
-    for line in why.excerpt:
-        if before is not None and line.number > before + 1:
-            out.print(Text(f"  {'':>{width}} ·", style="dim"))
-        before = line.number
-        is_hit = line.mark == "error" or line.number in tests or _is_headline(line.text, why.headline)
-        shown = (_plain(line.text), "red" if is_hit else "")
-        out.print(Text.assemble((f"  {line.number:>{width}} ", "dim"), ("│ ", "dim"), shown))
