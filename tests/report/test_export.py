@@ -35,7 +35,8 @@ CELLS = [
         "cards",
         (
             "blocks.cards([Card(n, blocks.badge(n, 'bad'), sentence('{n}', n=n), [ExcerptLine(1, n * 9, True)], "
-            "blocks.strip([StripCell('failed', n)] * 40, caption=n), [(n, sentence('{n}', n=n))], anchor=n) for n in names])"
+            "blocks.strip([StripCell('failed', n)] * 40, caption=n), [(n, sentence('{n}', n=n))], "
+            "anchor=n) for n in names])"
         ),
     ),
     (
