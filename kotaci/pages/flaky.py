@@ -48,6 +48,7 @@ TABLES = ("runs", "jobs", "tests", "rosters", "roster_names", "setups", "failure
 """The tables that the notebook reads."""
 
 _TONES = {FLAKY: "bad", MAYBE_FIXED: "info", FIXED: "good", SUSPECTED: "warn"}
+_UNSEEN = "Cannot be told from this archive: it keeps one attempt of each run."
 _JOB_TONES = {PASSED_AGAIN: "warn", OUTAGE: "calm", NO_LOG: "calm"}
 
 
@@ -59,7 +60,11 @@ def flaky_answer(history: History, flakiness: Flakiness) -> Block:
     fixed, suspected = flakiness.of(FIXED), flakiness.of(SUSPECTED)
     rest = [
         f"{len(flakes)} {word}"
-        for flakes, word in ((maybe, MAYBE_FIXED), (fixed, FIXED), (suspected, "suspected without proof"))
+        for flakes, word in (
+            (maybe, f"more {MAYBE_FIXED}" if flaky else MAYBE_FIXED),
+            (fixed, FIXED),
+            (suspected, "suspected without proof"),
+        )
         if flakes
     ]
     if not flaky and not maybe:
@@ -98,6 +103,9 @@ def _nothing_flaky(history: History, flakiness: Flakiness, rest: Sequence[str]) 
             n = plural(len(flakiness.jobs), "job")
             told = sentence("{told} {n} failed and passed on the same commit when run again.", told=told, n=n)
         return answer(told, tone="info")
+    if not flakiness.sees_reruns:
+        more = f" {', '.join(rest)}." if rest else ""
+        return answer(sentence("**{why}**{rest}", why=_UNSEEN, rest=more), tone="info")
     text = sentence(
         "**No test is proved flaky.** None failed and passed on one commit {since}{rest}.",
         since="since" if flakiness.of(FIXED) else f"in {plural(flakiness.n_runs, 'run')}",
@@ -120,26 +128,35 @@ def flaky_tiles(flakiness: Flakiness) -> Block:
     """Return the figures that tell most; minutes of machines, of waiting and of people stand apart."""
     if flakiness.n_runs == 0:
         return note(sentence("No figures without runs."))
-    cost, flaky = flakiness.cost, flakiness.of(*CALLED_FLAKY)
+    cost, flaky, n_maybe = flakiness.cost, flakiness.of(FLAKY), len(flakiness.of(MAYBE_FIXED))
     hidden = sum(flake.is_hidden for flake in flaky)
-    share = flakiness.n_red_by_tests / flakiness.n_red if flakiness.n_red else None
+    remarks = [f"{n_maybe} more {MAYBE_FIXED}" if n_maybe else "", f"{hidden} hidden by retries" if hidden else ""]
+    # Of an archive without re-runs a zero would be a guess; what a runner's retry proved is still told.
+    is_told = flakiness.sees_reruns or bool(flakiness.of(FLAKY, MAYBE_FIXED, FIXED))
+    share = flakiness.n_red_by_tests / flakiness.n_red if flakiness.n_red and is_told else None
+    measured = "measured" if flakiness.sees_reruns else "no re-runs here"
+    machine, waiting = cost.machine_minutes, cost.waiting_minutes
     return tiles(
         [
             Tile(
-                len(flaky),
+                len(flaky) if is_told else words.MISSING,
                 "flaky test" if len(flaky) == 1 else "flaky tests",
-                f"{hidden} hidden by retries" if hidden else "",
+                ", ".join(filter(None, remarks)),
                 "warn" if hidden else "calm",
             ),
             Tile(
                 words.percent(share),
                 "of the red runs had one in it",
-                f"{flakiness.n_red_by_tests} of {flakiness.n_red}, first attempts",
+                f"{flakiness.n_red_by_tests} of {flakiness.n_red}, first attempts" if is_told else "",
             ),
-            Tile(words.duration(60 * cost.machine_minutes), "of machines, run again", "measured"),
-            Tile(words.duration(60 * cost.waiting_minutes), "waiting until green", "measured, nights included"),
+            Tile(words.duration(60 * machine if flakiness.sees_reruns else None), "of machines, run again", measured),
             Tile(
-                words.duration(60 * cost.people_minutes),
+                words.duration(60 * waiting if flakiness.sees_reruns else None),
+                "waiting until green",
+                f"{measured}, nights included" if flakiness.sees_reruns else measured,
+            ),
+            Tile(
+                words.duration(60 * cost.people_minutes if is_told else None),
                 "of people, looking into it",
                 f"estimated: {flakiness.options.investigation_minutes:g} min a red run",
             ),
@@ -162,7 +179,7 @@ def ranking_table(flakiness: Flakiness) -> Block:
         ],
         limit=30,
         more="more tests",
-        none="No test is proved flaky in this window.",
+        none="No test is proved flaky in this window." if flakiness.sees_reruns else _UNSEEN,
     )
 
 
@@ -200,7 +217,8 @@ def _rate(x: int, n: int, low: float, high: float, *, few: int) -> Inline:
 
 def _passes(flake: Flake) -> str:
     since, needed = flake.judged.passes_since, flake.judged.passes_needed
-    return f"{since:,} passes since" if flake.status == FIXED else f"{since:,} of {needed:,} passes"
+    passed = f"{plural(since, 'pass', 'passes')} since"
+    return passed if flake.status == FIXED else f"{passed}, {needed:,} needed"
 
 
 def grid_figure(flakiness: Flakiness) -> Block:
@@ -222,10 +240,9 @@ def grid_figure(flakiness: Flakiness) -> Block:
 
 
 def cost_table(flakiness: Flakiness, *, person_hour: float | None = None) -> Block:
-    """Return what each test cost in 30 days and how running again went; `person_hour` is in US dollars."""
-    per_month = 30 / flakiness.days if flakiness.days else 0.0
+    """Return what each test cost over the window and how running again went; `person_hour` is in US dollars."""
     rows = [
-        {"name": _named(flake), **_cost_row(flake.cost, flake.odds, per_month=per_month, person_hour=person_hour)}
+        {"name": _named(flake), **_cost_row(flake.cost, flake.odds, person_hour=person_hour)}
         for flake in flakiness.of(FLAKY, MAYBE_FIXED, FIXED)
         if flake.cost.n_red
     ]
@@ -234,7 +251,7 @@ def cost_table(flakiness: Flakiness, *, person_hour: float | None = None) -> Blo
         [Col("name", "test"), *_cost_columns(person_hour)],
         limit=30,
         more="more tests",
-        none="No flaky test made a run red in this window.",
+        none="No flaky test made a run red in this window." if flakiness.sees_reruns else _UNSEEN,
     )
 
 
@@ -249,14 +266,13 @@ def _cost_columns(person_hour: float | None) -> list[Col]:
     ]
 
 
-def _cost_row(cost: Cost, odds: Odds, *, per_month: float, person_hour: float | None) -> dict[str, object]:
-    people = cost.people_minutes * per_month
+def _cost_row(cost: Cost, odds: Odds, *, person_hour: float | None) -> dict[str, object]:
     return {
         "n_red": cost.n_red,
-        "machine": 60 * round(cost.machine_minutes * per_month),
-        "waiting": 60 * round(cost.waiting_minutes * per_month),
-        "people": 60 * round(people),
-        "money": None if person_hour is None else people / 60 * person_hour,
+        "machine": 60 * round(cost.machine_minutes),
+        "waiting": 60 * round(cost.waiting_minutes),
+        "people": 60 * round(cost.people_minutes),
+        "money": None if person_hour is None else cost.people_minutes / 60 * person_hour,
         "odds": _odds(odds),
     }
 
@@ -338,7 +354,7 @@ def job_table(flakiness: Flakiness) -> Block:
             *([Col("said", "the log says")] if any(job.headline for job in flakiness.jobs) else []),
         ],
         more="more jobs",
-        none="No job failed and passed on one commit without naming a test.",
+        none="No job failed and passed on one commit without naming a test." if flakiness.sees_reruns else _UNSEEN,
     )
 
 
@@ -370,8 +386,10 @@ def suspected_table(flakiness: Flakiness) -> Block:
 def quarantine_lists(flakiness: Flakiness) -> Block:
     """Return the flaky tests as lists to copy, each with its end."""
     lists = to_quarantine(flakiness)
-    if lists.until is None or not flakiness.of(*CALLED_FLAKY):
-        return note(sentence("Nothing to put into quarantine."))
+    left = [code(flake.test) for flake in flakiness.of(MAYBE_FIXED)]
+    waits = [note(sentence("Left out, since maybe fixed: {names}.", names=join(left, sep=", ")))] if left else []
+    if lists.until is None or not flakiness.of(FLAKY):
+        return stack(note(sentence("Nothing to put into quarantine.")), *waits)
     until = words.day(pd.Timestamp(lists.until, tz="UTC"))
     blocks = [
         copyable(text, caption=sentence(caption, until=until))
@@ -385,7 +403,7 @@ def quarantine_lists(flakiness: Flakiness) -> Block:
     if lists.others:
         names = join([code(flake.test) for flake in lists.others], sep=", ")
         blocks.append(note(sentence("No list can name {names}.", names=names)))
-    return stack(*blocks)
+    return stack(*blocks, *waits)
 
 
 def flaky_actions(flakiness: Flakiness) -> Block:

@@ -296,7 +296,7 @@ def test_clusters_share_runs_and_no_member(failing: dict[str, frozenset[int]]) -
 
 def test_no_rows_no_tests() -> None:
     told = Story().assessed()
-    assert (list(told.tests), list(told.jobs), list(told.findings), told.n_runs, told.days) == ([], [], [], 0, 0)
+    assert (list(told.tests), list(told.jobs), list(told.findings), told.n_runs) == ([], [], [], 0)
     assert told.commit_days is None
 
 

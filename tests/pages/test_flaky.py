@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from kotaci.analysis.flakes import Flakiness
 from kotaci.facts import History
 from kotaci.model import Window
@@ -72,7 +70,7 @@ def test_the_table_tells_rate_passes_and_proof() -> None:
     _, flakiness = opened(Story().history("PPAPPPPRPPPP"))
     row = shown.ranking_table(flakiness).markdown.splitlines()[2]
     assert "`wobbles` · widgets · test" in row
-    assert "flaky · 4 of 26 passes" in row
+    assert "flaky · 4 passes since, 26 needed" in row
     assert "17 % \\[4.7, 45\\] · 2 of 12" in row
     assert "2 commits, 1 branch · 1 run again, 1 retried" in row
 
@@ -92,9 +90,8 @@ def test_the_grid_leads_to_the_failure() -> None:
 def test_peoples_hours_have_a_price_only_where_one_is_told() -> None:
     _, flakiness = opened(Story().history("PPAPPPPAPPPP"))
     assert "USD" not in shown.cost_table(flakiness).markdown
-    month = replace(flakiness, days=30)
     # Two investigations of 9.5 minutes at 60 dollars an hour.
-    assert "| 19 m | 19 | 2 of 2" in shown.cost_table(month, person_hour=60).markdown
+    assert "| 19 m | 19 | 2 of 2" in shown.cost_table(flakiness, person_hour=60).markdown
 
 
 def test_commands_and_lists_are_to_be_copied() -> None:
@@ -121,3 +118,51 @@ def test_what_fails_together_is_told() -> None:
         story.tell(run_id, dict.fromkeys(("one", "two"), "R" if run_id in {4, 12} else "P"))
     _, flakiness = opened(story)
     assert "| `one`, `two` | 2 of 2 | 0 |" in shown.cluster_list(flakiness).markdown
+
+
+def of_an_archive(letters: str) -> tuple[History, Flakiness]:
+    """Return a history that comes from an archive which keeps one attempt of each run."""
+    story = Story().history(letters)
+    story.runs = [{**row, "source": "tinuous"} for row in story.runs]
+    return opened(story)
+
+
+def test_an_archive_without_re_runs_proves_nothing_either_way() -> None:
+    history, flakiness = of_an_archive("PPPFPP")
+    assert shown.flaky_answer(history, flakiness).markdown == (
+        "**Cannot be told from this archive: it keeps one attempt of each run.**"
+    )
+    figures = [line.split(" ")[1] for line in shown.flaky_tiles(flakiness).markdown.splitlines()]
+    assert figures == ["**–**"] * 5
+    assert "one attempt of each run" in shown.ranking_table(flakiness).markdown
+    assert "one attempt of each run" in shown.job_table(flakiness).markdown
+
+
+def test_an_archive_without_re_runs_still_tells_what_a_retry_proved() -> None:
+    history, flakiness = of_an_archive("PPRPPPPRPPPP")
+    assert shown.flaky_answer(history, flakiness).markdown.startswith("**1 test is proved flaky**")
+    told = shown.flaky_tiles(flakiness).markdown
+    assert "**1** flaky test – 1 hidden by retries" in told
+    assert "**–** of machines, run again – no re-runs here" in told
+
+
+def test_costs_are_those_of_the_whole_window() -> None:
+    _, flakiness = opened(Story().history("PPAPPPPAPPPP" * 20))
+    assert "| 40 | 3 h 20 |" in shown.cost_table(flakiness).markdown
+
+
+def test_what_is_maybe_fixed_is_counted_apart_and_not_put_into_quarantine() -> None:
+    story = Story()
+    before = "PPPPAPPPPA" * 2
+    letters = zip(before + "P" * 12 + "APP", before + "P" * 15, strict=True)
+    for run_id, (flaky, maybe) in enumerate(letters, 1):
+        bad = {"flaky": flaky, "maybe": maybe}
+        story.tell(run_id, {test: letter.replace("A", "F") for test, letter in bad.items()})
+        if "A" in bad.values():
+            story.tell(run_id, dict.fromkeys(bad, "P"), attempt=2)
+    history, flakiness = opened(story)
+    assert "**1 test is proved flaky** (1 more maybe fixed)" in shown.flaky_answer(history, flakiness).markdown
+    assert "- **1** flaky test – 1 more maybe fixed" in shown.flaky_tiles(flakiness).markdown
+    lists = shown.quarantine_lists(flakiness).markdown
+    assert "test(=maybe)" not in lists
+    assert "Left out, since maybe fixed: `maybe`." in lists

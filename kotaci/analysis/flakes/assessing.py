@@ -11,6 +11,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from kotaci.analysis.coverage import SINGLE_ATTEMPT_SOURCES
 from kotaci.analysis.flakes.costs import Cost, charge, newest_open, rerun_odds, to_attempts
 from kotaci.analysis.flakes.executions import allowed_to_fail, each_test
 from kotaci.analysis.flakes.findings import to_finding, to_job_finding
@@ -105,7 +106,7 @@ def assess_flakes(
         ),
         n_unproved=len(cases) - len(known),
         n_untold_jobs=int((red["is_of_tests"] & red["is_logless"]).sum()),
-        days=days,
+        sees_reruns=runs.empty or not bool(runs["source"].isin(SINGLE_ATTEMPT_SOURCES).all()),
         as_of=as_of,
         options=options,
     )

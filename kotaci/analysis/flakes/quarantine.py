@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from kotaci.analysis.flakes.records import CALLED_FLAKY, Flake, Flakiness
+from kotaci.analysis.flakes.judging import FLAKY
+from kotaci.analysis.flakes.records import Flake, Flakiness
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Quarantine:
 
 
 def to_quarantine(flakiness: Flakiness) -> Quarantine:
-    """Return the lists of the tests that are flaky now; those that are fixed or only suspected are not in them."""
-    held = flakiness.of(*CALLED_FLAKY)
+    """Return the lists of the tests that are flaky now; maybe fixed, fixed and suspected ones are not in them."""
+    held = flakiness.of(FLAKY)
     until = _until(flakiness.as_of, days=flakiness.options.quarantine_days)
     python = [flake for flake in held if _is_python(flake)]
     rust = [flake for flake in held if _is_rust(flake) and flake not in python]

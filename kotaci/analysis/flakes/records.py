@@ -91,8 +91,9 @@ class Flakiness:
     """The answer: tests by status, the dearest first; restless jobs; what fails together; the grid's commits.
 
     n_runs: first attempts that passed or failed; n_red of them failed, n_red_by_tests with a test in it that is flaky
-    or was; days: length of the window; n_unproved: tests that failed without anything that speaks for flakiness;
-    n_untold_jobs: failed jobs whose tests no log tells.
+    or was; n_unproved: tests that failed without anything that speaks for flakiness;
+    n_untold_jobs: failed jobs whose tests no log tells; sees_reruns: False where all runs are of archives that keep one
+    attempt of each.
     """
 
     tests: Sequence[Flake]
@@ -106,7 +107,7 @@ class Flakiness:
     n_red_by_tests: int
     n_unproved: int
     n_untold_jobs: int
-    days: float
+    sees_reruns: bool
     as_of: datetime | None
     options: FlakeOptions
 
