@@ -118,6 +118,11 @@ def test_another_place_is_another_group(changed: dict[str, str]) -> None:
     assert len(triage(told).groups) == 2
 
 
+def test_a_step_that_was_renamed_fails_alike() -> None:
+    told = [failed(run(1, "failure"), failed_step="Run tests"), failed(run(2, "failure"), failed_step="Run tox")]
+    assert only(triage(told)).n_runs == 2
+
+
 def test_legs_of_a_matrix_are_one_group_that_names_them() -> None:
     of = run(1, "failure")
     told = [(of, job(of, "failure", name=f"test ({leg})", job_id=n), None) for n, leg in enumerate(["macos", "linux"])]
@@ -194,8 +199,15 @@ def test_the_runs_since_decide_on_the_default_branch(letters: str, word: str) ->
 
 def test_a_failure_elsewhere_is_not_run_since_until_the_job_runs() -> None:
     pull, later = run(1, "failure", branch="fix", event="pull_request"), run(2)
-    assert status([failed(pull)]) == "not run since"
+    before = (row := run(0), job(row), None)
+    assert status([before, failed(pull)]) == "not run since"
+    assert status([before, failed(pull), (later, job(later, "cancelled"), None)]) == "not run since"
     assert status([failed(pull), (later, job(later), None)]) == "passes again"
+
+
+def test_a_job_of_pull_requests_alone_failed_so_in_its_newest_run() -> None:
+    pulls = [run(n, "failure", branch=f"fix{n}", event="pull_request", head_sha=f"{n:040x}") for n in (1, 2)]
+    assert status([failed(pull) for pull in pulls]) == "failed so in its newest run"
 
 
 def test_a_leg_that_fails_now_is_not_hidden_by_one_that_passes() -> None:
@@ -228,10 +240,46 @@ def test_a_job_that_was_removed_asks_for_nothing() -> None:
     assert status([gone, *after[:5]]) == "failing now"
 
 
+def test_what_passed_after_its_last_failure_passes_again_though_it_was_removed() -> None:
+    after = [(row := run(number), job(row, name="other"), None) for number in range(3, 14)]
+    group = only(triage([*story("FP"), *after]))
+    assert group.status.word == "passes again"
+    assert group.status.why.endswith("; it no longer runs: 11 runs of its workflow on main came after the last with "
+                                     "this job")  # fmt: skip
+
+
+def test_a_leg_that_its_workflow_left_behind_no_longer_runs() -> None:
+    """One run of a pull request tried a leg; later ones have others, and pushes say nothing of it."""
+    tried = failed(run(1, "failure", branch="fix", event="pull_request"), name="test (pypy)")
+
+    def others(event: str) -> list[Told]:
+        rows = [run(n, event=event, branch="main" if event == "push" else "fix") for n in range(2, 14)]
+        return [(row, job(row, name="test (3.13)"), None) for row in rows]
+
+    assert status([tried, *others("pull_request")]) == "no longer runs"
+    assert status([tried, *others("push")]) == "failed so in its newest run"
+
+
+def test_a_leg_that_was_left_behind_fails_no_longer_for_the_others() -> None:
+    """Both legs failed; the old one is gone, the new one passes."""
+    red = run(1, "failure")
+    told = [failed(red, name="test (3.8)"), failed(red, name="test (3.9)", job_id=102)]
+    after = [(row := run(n), job(row, name="test (3.9)"), None) for n in range(2, 14)]
+    assert status([*told, *after]) == "passes again"
+
+
+def test_a_job_of_the_nightly_run_is_not_missed_by_pushes() -> None:
+    nightly = failed(run(1, "failure", event="schedule"), name="soak")
+    after = [(row := run(number), job(row, name="other"), None) for number in range(2, 14)]
+    assert status([nightly, *after]) == "failing now"
+
+
 def test_what_failed_otherwise_since_is_not_failing_now() -> None:
     first, *then = failed(run(1, "failure"), "error: one"), *story("PFF", "error: two")[1:]
     words = {group.headline: group.status.word for group in triage([first, *then]).groups}
-    assert words == {"error: one": "not run since", "error: two": "failing now"}
+    assert words == {"error: one": "fails otherwise since", "error: two": "failing now"}
+    one = next(group for group in triage([first, *then]).groups if group.headline == "error: one")
+    assert one.status.why == "2 later runs of this job failed otherwise, the last on 02 Mar 2026"
 
 
 def test_re_runs_are_not_counted_as_runs() -> None:
@@ -400,7 +448,7 @@ def test_the_most_urgent_group_stands_first() -> None:
     )
     told = [*story("FP", "error: over"), failed(pull, "error: who knows"), *story("PPF", "error: now")[2:]]
     found = [group.status.word for group in triage(told).groups]
-    assert found == ["failing now", "not run since", "passes again"]
+    assert found == ["failing now", "failed so in its newest run", "passes again"]
 
 
 def test_no_failures_give_no_group_and_no_finding() -> None:

@@ -11,8 +11,8 @@ from kotaci.analysis.failures.findings import NEXT_STEPS
 from kotaci.analysis.failures.groups import Group, HistoryCell, hits, to_excerpt_lines
 from kotaci.analysis.failures.losses import LostTests
 from kotaci.analysis.failures.options import DEFAULTS, TriageOptions
-from kotaci.analysis.failures.status import FAILING, GONE, OVER, UNSEEN, Status
+from kotaci.analysis.failures.status import FAILING, GONE, NEWEST, OTHERWISE, OVER, UNSEEN, Status
 
-__all__ = ["DEFAULTS", "FAILING", "GONE", "JUDGED", "NEXT_STEPS", "OVER", "TABLES", "UNSEEN", "Culprit", "Group",
-           "HistoryCell", "LostTests", "Status", "Triage", "TriageOptions", "assess_failures", "hits",
-           "to_excerpt_lines"]  # fmt: skip
+__all__ = ["DEFAULTS", "FAILING", "GONE", "JUDGED", "NEWEST", "NEXT_STEPS", "OTHERWISE", "OVER", "TABLES", "UNSEEN",
+           "Culprit", "Group", "HistoryCell", "LostTests", "Status", "Triage", "TriageOptions", "assess_failures",
+           "hits", "to_excerpt_lines"]  # fmt: skip

@@ -32,9 +32,9 @@ def group_alike(bad: pd.DataFrame, tests: pd.DataFrame, *, many_tests: int) -> I
     `bad` has KEY, workflow, job_base, where (the step), signature, verdict, cause. A job is in the group of each test
     that failed in it, so that a flaky test stays one group whatever fails beside it; tests that always fail together
     are one group. Where more than `many_tests` fail at once no single one is to blame (redherring's rule: more than ten
-    at once is the environment), and the signature groups it. Without tests or signature the step does: unknown
-    failures are listed together, never taken for alike. What the infrastructure did is one group by its cause: one
-    outage has many words.
+    at once is the environment), and the signature groups it, whatever its step is called. Without tests or signature
+    the step does: unknown failures are listed together, never taken for alike. What the infrastructure did is one group
+    by its cause: one outage has many words.
     """
     named = _tests_by_job(tests)
     for (workflow, base), part in bad.groupby(["workflow", "job_base"], sort=False):
@@ -48,7 +48,8 @@ def group_alike(bad: pd.DataFrame, tests: pd.DataFrame, *, many_tests: int) -> I
                 for name in names:
                     jobs_of_test[name].append(place)
             else:
-                others[where, f"cause {cause}" if is_weather else said].append(place)
+                how = f"cause {cause}" if is_weather else said
+                others["" if how else where, how].append(place)
         together: dict[tuple[int, ...], list[str]] = defaultdict(list)
         for name, places in jobs_of_test.items():
             together[tuple(places)].append(name)

@@ -127,7 +127,7 @@ def to_group(alike: Alike, tests: pd.DataFrame, known: Known) -> Group:
     status = assess_status(
         part,
         of_legs,
-        pushed(of_workflow, known.base),
+        of_workflow,
         has_passed_again=bool(passed_again.any()),
         base=known.base,
         branch_streak=options.branch_streak,
