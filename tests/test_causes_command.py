@@ -49,6 +49,10 @@ def test_all_causes_are_listed(run: Run) -> None:
     assert code == 0
     assert all(f"\n{cause_id} " in out for cause_id in read_catalogue().causes)
     assert "(own)" not in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert len(out.splitlines()) < 45, "a screen or two: the rest is in `kotaci causes ID`"
+    assert "Race Conditions" in out
+    assert "RUST_TEST_THREADS" not in out
 
 
 def test_one_cause_is_told_in_full(run: Run) -> None:
@@ -79,6 +83,19 @@ def test_the_repository_s_own_are_marked(run: Run, tmp_path: Path) -> None:
     (network,) = json.loads(run("network", "--json", "--config", tmp_path / ".github/kotaci.toml")[1])
     assert (network["is_own"], network["remedies"], network["group"]) == (True, ["Restart the proxy."], "reliability")
     assert [rule["tool"] for rule in network["rules"]][:2] == ["this repository", "name lookup"]
+
+
+def test_of_the_repository_s_own_only_what_it_said_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github/kotaci.toml").write_text(OWN)
+    _, out, _ = run("licence-server")
+    assert out.count("The licence server is down") == 1
+    assert "Run it again" not in out
+    assert "The repository's own configuration adds it." in out
+    assert "Run it again: worth a try." in run("network")[1]
+    assert "The repository's own configuration adds to it." in run("network")[1]
+    (told,) = json.loads(run("licence-server", "--json")[1])
+    assert told["retry"] is None
 
 
 def test_a_name_that_is_none_gets_the_nearest(run: Run) -> None:

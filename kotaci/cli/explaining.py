@@ -62,29 +62,33 @@ def _print_table(causes: list[Cause]) -> None:
     from kotaci.report.words import one_line
 
     table = TextTable(show_edge=False, pad_edge=False, header_style="bold", box=None, padding=(0, 2, 0, 0))
-    for name in ("cause", "at fault", "playbook"):
+    for name in ("cause", "at fault"):
         table.add_column(name, no_wrap=True)
     table.add_column("what", overflow="fold")
-    table.add_column("first remedy", overflow="fold", ratio=1)
     for cause in causes:
         name = f"{cause.id} (own)" if cause.is_own else cause.id
-        remedy = one_line(cause.remedies[0], width=300) if cause.remedies else ""
-        table.add_row(name, cause.group, cause.playbook, one_line(cause.title, width=120), remedy)
+        title = one_line(cause.title, width=120)
+        table.add_row(name, cause.group, f"{title} (playbook: {cause.playbook})" if cause.playbook else title)
     out.print(table, soft_wrap=False)
+    out.print("\n`kotaci causes ID` tells remedies, and the lines that tell the cause.")
 
 
 def _print_card(cause: Cause) -> None:
+    from kotaci.logs.causes import OWN
     from kotaci.pages.causes import at_fault
     from kotaci.report.words import one_line
 
     out.print(f"{cause.id}: {one_line(cause.title, width=120)}", style="bold")
-    out.print(one_line(cause.definition, width=500))
+    if cause.definition != cause.title:
+        out.print(one_line(cause.definition, width=500))
     out.print(f"At fault: {at_fault(cause)}.")
     if cause.playbook:
         out.print(f"Playbook: {cause.playbook}.")
-    out.print(f"Run it again: {'worth a try' if cause.retry else 'seldom helps'}.")
+    if cause.retry is not None:
+        out.print(f"Run it again: {'worth a try' if cause.retry else 'seldom helps'}.")
     if cause.is_own:
-        out.print("The repository's own configuration adds to it.")
+        is_new = all(rule.tool == OWN for rule in cause.rules)
+        out.print(f"The repository's own configuration adds {'it' if is_new else 'to it'}.")
     for number, remedy in enumerate(cause.remedies, 1):
         out.print(f"{number}. {one_line(remedy, width=500)}")
     out.print("\nTold by lines such as", style="bold")

@@ -61,7 +61,7 @@ class Rule:
 class Cause:
     """One cause: `group` tells who is at fault (empty: nobody said), `playbook` its name in the playbook of the five
     common issues (empty: none of them), `remedies` what to do, the first first, `retry` whether it is worth running
-    the job again, `is_own` whether the repository's configuration brought or changed it.
+    the job again (None: nobody said), `is_own` whether the repository's configuration brought or changed it.
     """
 
     id: str
@@ -71,7 +71,7 @@ class Cause:
     definition: str
     remedies: Sequence[str]
     rules: Sequence[Rule]
-    retry: bool = False
+    retry: bool | None = False
     is_own: bool = False
 
 
@@ -154,7 +154,7 @@ def _bundled() -> Catalogue:
 def _joined(known: Cause | None, said: OwnCause) -> Cause:
     rule = Rule(said.id, OWN, said.patterns, OWN_CONFIDENCE, examples=said.examples, harmless=said.harmless)
     if known is None:
-        known = Cause(said.id, said.title, "", "", said.title, (), ())
+        known = Cause(said.id, said.title, "", "", said.title, (), (), retry=None)
     return replace(
         known,
         title=said.title or known.title,

@@ -158,7 +158,7 @@ def test_a_repository_adds_a_cause() -> None:
     catalogue = read_catalogue([LICENCE_SERVER])
     assert list(catalogue.causes) == [*IDS, "licence-server"]
     cause = catalogue.causes["licence-server"]
-    assert (cause.group, cause.playbook, cause.is_own, cause.retry) == ("", "", True, False)
+    assert (cause.group, cause.playbook, cause.is_own, cause.retry) == ("", "", True, None)
     assert [rule.cause for rule in catalogue.find("licence server two refused: 503 Service Unavailable")] == [
         "licence-server",
         "network",
