@@ -10,7 +10,7 @@ import pytest
 
 from kotaci.cli import cli
 from kotaci.logs.causes import read_catalogue
-from kotaci.model import ExitCode
+from kotaci.model import ExitCode, Verdict
 from kotaci.pages.causes import causes_page
 from kotaci.report.parameters import read_notebooks
 
@@ -63,8 +63,15 @@ def test_notebooks_and_parameters() -> None:
     notebooks = read_notebooks(ROOT / "notebooks")
     assert set(table_of("notebook")) == {notebook.name for notebook in notebooks}
     assert set(table_of("parameter")) == {parameter.name for book in notebooks for parameter in book.parameters}
+    meanings = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", README, re.MULTILINE))
     for notebook in notebooks:
         assert notebook.question in README
+        assert {one.name: one.help for one in notebook.parameters}.items() <= meanings.items(), notebook.name
+
+
+def test_verdicts() -> None:
+    told = [word for row in table_of("verdict") for word in row.split(", ")]
+    assert told == [verdict.value for verdict in Verdict]
 
 
 def test_rooms() -> None:
