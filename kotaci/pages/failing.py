@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from kotaci.analysis.failures import FAILING, NEXT_STEPS, OVER, Group
+from kotaci.analysis.failures import FAILING, OVER, Group, TriageOptions, is_sure, next_step, rerun_tells
 from kotaci.config import CodeOwners, Owners
 from kotaci.logs.causes import Catalogue
-from kotaci.model import Verdict, compare_url, plural
+from kotaci.model import Verdict, commit_url, compare_url, plural
 from kotaci.report import words
 from kotaci.report.blocks import Block, Card, Col, ExcerptLine, Gap, StripCell, details, strip, table
 from kotaci.report.inline import Inline, badge, code, join, link, sentence
@@ -55,8 +55,16 @@ def to_title(group: Group, *, width: int = 160) -> str:
     return text if len(text) <= width else f"{text[: width - tail - 1]}…{text[-tail:]}"
 
 
-def to_card(group: Group, *, owners: Owners, code_owners: CodeOwners, catalogue: Catalogue) -> Card:
-    """Return the card of a group, its owner on it."""
+def to_card(
+    group: Group,
+    *,
+    owners: Owners,
+    code_owners: CodeOwners,
+    catalogue: Catalogue,
+    options: TriageOptions,
+    legend: str = "",
+) -> Card:
+    """Return the card of a group, its owner on it; `legend` explains the strip, on the first of a page."""
     status = badge(group.status.word, _STATUS_TONES.get(group.status.word, "calm"))
     return Card(
         title=to_title(group),
@@ -65,11 +73,11 @@ def to_card(group: Group, *, owners: Owners, code_owners: CodeOwners, catalogue:
         excerpt=_with_gaps(group),
         strip=strip(
             [StripCell(cell.outcome, cell.title) for cell in group.history],
-            caption=f"{plural(len(group.history), 'run')} of {group.history_of}, oldest left",
+            caption=f"{plural(len(group.history), 'run')} of {group.history_of}, oldest left{legend}",
         ),
-        facts=list(_facts(group, catalogue)),
+        facts=list(_facts(group, catalogue, options)),
         more=_commits(group),
-        do=Inline.of(NEXT_STEPS[group.verdict]),
+        do=Inline.of(next_step(group, options=options)),
         anchor=group.id,
     )
 
@@ -101,17 +109,18 @@ def _owner(group: Group, owners: Owners, code_owners: CodeOwners) -> Inline | No
     return None
 
 
-def _facts(group: Group, catalogue: Catalogue) -> Iterator[tuple[str, Inline]]:
+def _facts(group: Group, catalogue: Catalogue, options: TriageOptions) -> Iterator[tuple[str, Inline]]:
     is_mixed = bool({verdict for verdict, _ in group.mix} - {group.verdict, Verdict.UNDECIDED})
     mix = ", ".join(f"{n} {verdict}" for verdict, n in group.mix) if is_mixed else ""
     proof = f"{group.proof[:1].upper()}{group.proof[1:]}."
     yield "why", join([proof, f"Its jobs: {mix}." if mix else None], sep=" ")
-    yield "now", Inline.of(f"{group.status.why[:1].upper()}{group.status.why[1:]}{_until_fixed(group)}.")
+    stands = f"{group.status.why[:1].upper()}{group.status.why[1:]}"
+    yield "now", sentence("{stands}{until}.", stands=stands, until=_until_fixed(group))
     if group.message:
         where = sentence(" at {place}", place=code(group.location)) if group.location else ""
         yield "says", sentence("{message}{where}", message=code(group.message), where=where)
     yield "ran on", _ran_on(group)
-    cause = _cause(group, catalogue)
+    cause = _cause(group, catalogue, options)
     if cause is not None:
         yield "cause", cause
     if group.culprits:
@@ -120,17 +129,21 @@ def _facts(group: Group, catalogue: Catalogue) -> Iterator[tuple[str, Inline]]:
             rest = len(group.files) - _FEW
             paths: list[Inline | str] = [code(path) for path in group.files[:_FEW]]
             yield "changed", join([*paths, f"and {plural(rest, 'more path')}" if rest > 0 else None], sep=" ")
-    if group.odds.n and (group.odds_of == "of these" or group.verdict == Verdict.UNDECIDED):
+    elif group.verdict == Verdict.REGRESSION and group.red_sha:
+        yield "commits", _good_and_bad(group)
+    if group.verdict == Verdict.UNDECIDED:
+        is_worth_a_run = rerun_tells(group, options=options)
+    else:
+        is_worth_a_run = group.odds_of == "of these"
+    if group.odds.n and is_worth_a_run:
         yield "run again", _odds(group)
     yield "evidence", join([link(one.text, one.url) for one in group.evidence], sep=", ")
 
 
-def _until_fixed(group: Group) -> str:
+def _until_fixed(group: Group) -> Inline | str:
     if group.verdict not in FLAKY or group.status.word != OVER:
         return ""
-    if group.is_quiet:
-        return f"; {group.passes_needed} in a row are enough to call it fixed"
-    return f"; {group.passes_needed} in a row would call it fixed"
+    return sentence("; {page} tells whether that is enough to call it fixed", page=code("flaky_tests"))
 
 
 def _ran_on(group: Group) -> Inline:
@@ -141,13 +154,16 @@ def _ran_on(group: Group) -> Inline:
     return sentence("Differs from its last green run: {what}", what=group.differs)
 
 
-def _cause(group: Group, catalogue: Catalogue) -> Inline | None:
+def _cause(group: Group, catalogue: Catalogue, options: TriageOptions) -> Inline | None:
     """Return the cause that the log tells, and its remedy where the verdict does not know better.
 
-    A log says of a time-out that it was cancelled, and of a flaky test that the code is to blame.
+    A log says of a time-out that it was cancelled, and of a flaky test that the code is to blame. What it tells less
+    surely than verdicts ask for is a guess, and has no remedy.
     """
     if group.cause in {"", "undecided", "cancelled", "gate"}:
         return None
+    if not is_sure(group, options=options):
+        return Inline.of(f"Not told by the log; perhaps {group.cause}.")
     known = catalogue.causes.get(group.cause)
     sure = "" if group.cause_confidence is None else f"({words.percent(group.cause_confidence)} sure)"
     if known is None:
@@ -175,6 +191,19 @@ def _culprits(group: Group) -> Inline:
         for one in group.culprits
     ]
     return join([join(named, sep="; "), compared])
+
+
+def _good_and_bad(group: Group) -> Inline:
+    """Return the last green and the first red commit that the runs hold, where none in between is known by name."""
+    bad = sentence("first bad {sha}", sha=_sha(group.repo, group.red_sha))
+    if not group.green_sha:
+        return sentence("{bad}; no good one before it is held", bad=bad)
+    good = sentence("last good {sha}", sha=_sha(group.repo, group.green_sha))
+    return join([good, bad, link("what changed", compare_url(group.repo, group.green_sha, group.red_sha))], sep=", ")
+
+
+def _sha(repo: str, sha: str) -> Inline:
+    return link(code(sha[:7]), commit_url(repo, sha))
 
 
 def _odds(group: Group) -> Inline:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from kotaci.analysis.clusters import ClusterOptions, cluster_signatures
-from kotaci.analysis.failures import FAILING, TABLES, Group, HistoryCell, LostTests, Triage, hits
+from kotaci.analysis.failures import FAILING, TABLES, Group, HistoryCell, LostTests, Triage, TriageOptions, hits
 from kotaci.analysis.statistics import wilson
 from kotaci.config import CodeOwners, Owners, parse_codeowners
 from kotaci.facts import History
@@ -43,6 +43,8 @@ MAX_EXPLAINED = 40
 """Groups whose logs are read for the page."""
 CARD_LINES = 24
 """Lines on a card; the log itself is a link away."""
+LEGEND = " (half red: failed, then passed when run again)"
+"""Said under the first strip of a section."""
 WHOLE_WINDOW_DAYS = 36_500
 """The window of the report is that of its clusters too."""
 
@@ -130,7 +132,7 @@ def _what(group: Group) -> Inline:
     flaked = group.verdict in FLAKY
     how = {
         Verdict.REGRESSION: sentence("a regression{among}", among=_among(group)),
-        Verdict.UNDECIDED: Inline.of("whether it is broken or flaky cannot be told yet"),
+        Verdict.UNDECIDED: Inline.of(_undecided(group)),
         Verdict.FLAKY: Inline.of("flaky"),
     }.get(group.verdict, Inline.of(str(group.verdict)))
     rate = f"it failed in {group.n_runs} of {plural(group.n_job_runs, 'run')} of {group.job}"
@@ -139,6 +141,12 @@ def _what(group: Group) -> Inline:
     if flaked and group.odds.n and group.odds_of == "of these":
         passed = f"{group.odds.n_green} of {plural(group.odds.n, 're-run')} went green"
     return join([how, rate, passed, since], sep=", ")
+
+
+def _undecided(group: Group) -> str:
+    if group.n_commits_alike > 1:
+        return f"{plural(group.n_commits_alike, 'commit')} in a row failed alike without a pass"
+    return "whether it is broken or flaky cannot be told yet"
 
 
 def _among(group: Group) -> Inline | str:
@@ -242,17 +250,27 @@ def group_cards(
 ) -> Block:
     """Return a card for each group of these parts (now, flaky, open); those past the limit stand folded."""
     shown = [group for group in triage.groups if _part(group) in parts]
-    return _cards(shown, owners=owners, code_owners=code_owners, causes=causes, limit=limit)
+    return _cards(shown, owners=owners, code_owners=code_owners, causes=causes, limit=limit, options=triage.options)
 
 
 def _cards(
-    shown: Sequence[Group], *, owners: Owners, code_owners: str, causes: Sequence[OwnCause], limit: int
+    shown: Sequence[Group],
+    *,
+    owners: Owners,
+    code_owners: str,
+    causes: Sequence[OwnCause],
+    limit: int,
+    options: TriageOptions,
 ) -> Block:
     if not shown:
         return note(sentence("None in this window."))
     of_paths: CodeOwners = parse_codeowners(code_owners)
     catalogue = read_catalogue(causes)
-    made = [to_card(group, owners=owners, code_owners=of_paths, catalogue=catalogue) for group in shown]
+    made = [
+        to_card(group, owners=owners, code_owners=of_paths, catalogue=catalogue, options=options,
+                legend="" if place else LEGEND)
+        for place, group in enumerate(shown)
+    ]  # fmt: skip
     if len(made) <= limit:
         return cards(made)
     return stack(cards(made[:limit]), details(f"and {plural(len(made) - limit, 'more group')}", [cards(made[limit:])]))
@@ -415,7 +433,10 @@ def over(
     rest = [group for group in reversed(quiet) if group not in proved]
     blocks = [_over_table(rest)]
     if proved:
-        blocks.insert(0, _cards(proved, owners=owners, code_owners=code_owners, causes=causes, limit=limit))
+        shown = _cards(
+            proved, owners=owners, code_owners=code_owners, causes=causes, limit=limit, options=triage.options
+        )
+        blocks.insert(0, shown)
     return stack(*blocks)
 
 

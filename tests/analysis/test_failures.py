@@ -362,6 +362,58 @@ def test_a_job_that_once_failed_by_itself_is_no_mere_consequence() -> None:
     assert only(triage(told)).verdict == "undecided"
 
 
+def step(told: Sequence[Told], **cause: Any) -> str:
+    """Return what is to be done first about the only group, its newest log telling this cause."""
+    if cause:
+        told[-1][2].update(cause)  # type: ignore[union-attr]
+    (finding,) = triage(told).findings
+    return finding.remedy
+
+
+def test_one_failure_is_run_again_but_not_several_commits_that_failed_alike() -> None:
+    assert step(story("PF")).startswith("Run the job again once")
+    told = story("PFFF")
+    assert step(told) == (
+        "Read the diff of the first of them: 3 commits in a row failed alike without a pass, and one more run tells "
+        "no more."
+    )
+    assert only(triage(told)).proof == "nobody ran this commit again; 3 commits in a row failed alike without a pass"
+    assert (only(triage(told)).verdict, only(triage(told)).n_commits_alike) == ("undecided", 3)
+
+
+def test_commits_of_several_branches_are_not_in_a_row() -> None:
+    one, two = (run(n, "failure", branch=f"fix{n}", event="pull_request", head_sha=f"{n:040x}") for n in (1, 2))
+    assert only(triage([failed(one), failed(two)])).n_commits_alike == 1
+    assert only(triage([failed(one), failed(one | {"attempt": 2})])).n_commits_alike == 1
+
+
+@pytest.mark.parametrize("cause", ["format", "lint", "compile", "type-check"])
+def test_what_a_re_run_cannot_change_is_not_run_again(cause: str) -> None:
+    assert step(story("PF"), cause=cause, cause_confidence=0.9).startswith("Read the diff: the code broke a rule")
+    assert step(story("PF"), cause=cause, cause_confidence=0.4).startswith("Run the job again once")
+
+
+def broken(*commits_known: Row) -> Triage:
+    """Return the triage of 40 greens and four reds at commits of their own."""
+    green = [(row := run(n, head_sha=f"{n:040x}"), job(row), None) for n in range(1, 41)]
+    red = [failed(run(n, "failure", head_sha=f"{n:040x}")) for n in (41, 42, 43, 44)]
+    return triage([*green, *red], commits=commits_known)
+
+
+def test_a_regression_without_known_commits_has_the_last_good_and_the_first_bad_of_the_runs() -> None:
+    found = broken()
+    group = only(found)
+    assert (group.verdict, group.culprits) == ("regression", [])
+    assert (group.green_sha, group.red_sha) == (f"{40:040x}", f"{41:040x}")
+    assert found.findings[0].remedy.startswith("Read what changed between the last good and the first bad commit")
+
+
+def test_a_regression_with_known_commits_names_them() -> None:
+    found = broken(*(commit(f"{n:040x}", f"{n - 1:040x}") for n in range(39, 45)))
+    assert f"{41:040x}" in {one.sha for one in only(found).culprits}
+    assert found.findings[0].remedy.startswith("Read the commits of the interval")
+
+
 # -- commits and odds -----------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from kotaci.analysis.failures import Triage, assess_failures
+from kotaci.analysis.failures import FAILING, Group, Status, Triage, assess_failures
 from kotaci.analysis.tests import EmptyStep, Sight
 from kotaci.facts import History, read_history
 from kotaci.logs.causes import OwnCause
@@ -68,3 +68,42 @@ def test_steps_that_ran_no_test_are_shown(history: History, triage: Triage) -> N
     told = shown.hidden(replace(triage, empty_steps=[step]), history).markdown
     assert "Steps that ran no test" in told
     assert "ci.yml / soak" in told
+
+
+def card(triage: Triage, group: Group) -> str:
+    """Return the card of a group, as Markdown."""
+    return shown.group_cards(replace(triage, groups=[group]), parts=("now", "open", "flaky")).markdown
+
+
+def flaky_one(triage: Triage) -> Group:
+    return next(group for group in triage.groups if group.verdict == Verdict.FLAKY and not group.is_quiet)
+
+
+def test_a_guessed_cause_has_no_remedy(triage: Triage) -> None:
+    guess = replace(flaky_one(triage), cause="file-system", cause_confidence=0.28)
+    assert "Not told by the log; perhaps file-system." in card(triage, guess)
+    assert "28 % sure" not in card(triage, guess)
+    assert "50 % sure" in card(triage, replace(guess, cause_confidence=0.5))
+
+
+def test_a_regression_whose_commits_are_not_known_shows_the_last_good_and_the_first_bad(triage: Triage) -> None:
+    unknown = replace(
+        flaky_one(triage), verdict=Verdict.REGRESSION, status=Status(FAILING, "it failed"), culprits=[],
+        green_sha="a" * 40, red_sha="b" * 40,
+    )  # fmt: skip
+    text = card(triage, unknown)
+    assert "last good" in text
+    assert "/compare/" + "a" * 40 + "..." + "b" * 40 in text
+    assert "first bad" in card(triage, replace(unknown, green_sha=""))
+
+
+def test_the_first_strip_of_a_section_is_explained(triage: Triage) -> None:
+    group = flaky_one(triage)
+    two = replace(triage, groups=[group, replace(group, id="another")])
+    assert shown.group_cards(two, parts=("flaky", "now")).markdown.count("half red") == 1
+
+
+def test_when_a_flake_is_fixed_is_left_to_its_own_page(triage: Triage) -> None:
+    text = shown.group_cards(triage, parts=("flaky",)).markdown + shown.over(triage).markdown
+    assert "`flaky_tests` tells whether that is enough to call it fixed" in text
+    assert "in a row" not in text

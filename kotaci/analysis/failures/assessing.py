@@ -11,7 +11,7 @@ import pandas as pd
 from kotaci.analysis.failures.findings import to_finding, urgency
 from kotaci.analysis.failures.grouping import KEY, group_alike
 from kotaci.analysis.failures.groups import Group, to_group
-from kotaci.analysis.failures.known import look_up
+from kotaci.analysis.failures.known import look_up, to_places
 from kotaci.analysis.failures.losses import LostTests, gather_losses, to_loss_finding
 from kotaci.analysis.failures.options import DEFAULTS, TriageOptions
 from kotaci.analysis.tests import EmptyStep, lost_tests
@@ -60,7 +60,10 @@ def assess_failures(
     groups = sorted((to_group(one, tables["tests"], known) for one in alike), key=urgency)
     ran = lost_tests(runs, jobs, tables["rosters"], tables["roster_names"], default_branch=default_branch)
     lost = gather_losses(ran, known, repo=str(runs["repo"].iloc[0]) if len(runs) else "")
-    found = [*(to_finding(group) for group in groups if not group.is_quiet), *map(to_loss_finding, lost)]
+    found = [
+        *(to_finding(group, options=options) for group in groups if not group.is_quiet),
+        *map(to_loss_finding, lost),
+    ]
     cancelled = jobs[jobs["outcome"] == Outcome.CANCELLED].merge(judged[[*KEY, "verdict", "proof"]], on=KEY)
     return Triage(
         groups=groups,
@@ -85,11 +88,8 @@ def _failed_jobs(runs: pd.DataFrame, jobs: pd.DataFrame, failures: pd.DataFrame,
     told = jobs.merge(judged[[*KEY, *verdicts]], on=KEY)
     bad = told[told["outcome"].isin(BAD_OUTCOMES) | (told["verdict"] == Verdict.TIMED_OUT)]
     bad = bad.merge(failures[[*KEY, *columns]], on=KEY, how="left")
-    about = runs[["run_id", "attempt", "branch", "pr_number", "event", "head_sha"]]
+    about = runs[["run_id", "attempt", "branch", "event", "head_sha"]].assign(place=to_places(runs))
     bad = bad.merge(about, on=["run_id", "attempt"], how="left")
-    place = bad["branch"].where(bad["branch"] != "", ("pull " + bad["pr_number"].astype("str"))).fillna("unknown")
     texts = {name: bad[name].fillna("") for name in ("excerpt", "signature", "headline", "error", "cause")}
-    bad = bad.assign(
-        place=place, where=bad["failed_step"].where(bad["failed_step"] != "", bad["step"].fillna("")), **texts
-    )
+    bad = bad.assign(where=bad["failed_step"].where(bad["failed_step"] != "", bad["step"].fillna("")), **texts)
     return bad.sort_values("started_at", ascending=False, kind="stable", ignore_index=True)

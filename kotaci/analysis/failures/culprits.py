@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from kotaci.analysis.failures.known import Known
-from kotaci.analysis.failures.status import FAILING, Status
+from kotaci.analysis.failures.status import FAILING, Status, pushed
 from kotaci.model import Outcome, commit_url
 
 
@@ -22,6 +22,17 @@ class Culprit:
     author: str
     authored_at: pd.Timestamp
     files: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Blame:
+    """The commits to look at, newest first; whether they are a 99 % interval; the last green and the first red commit,
+    empty where the runs do not hold it."""
+
+    culprits: Sequence[Culprit] = ()
+    has_interval: bool = False
+    green_sha: str = ""
+    red_sha: str = ""
 
 
 def name_commits(shas: Iterable[str], commits: pd.DataFrame) -> list[Culprit]:
@@ -51,21 +62,26 @@ def _text(value: object) -> str:
 
 
 def find_culprits(
-    part: pd.DataFrame, on_base: pd.DataFrame, status: Status, known: Known
-) -> tuple[list[Culprit], bool, str]:
-    """Return the commits to look at, newest first, whether they are a 99 % interval, and the last green commit."""
-    told = part.loc[part["culprits"].notna(), "culprits"]
-    greens = on_base[on_base["outcome"] == Outcome.SUCCESS]
+    part: pd.DataFrame, of_legs: pd.DataFrame, on_base: pd.DataFrame, status: Status, known: Known
+) -> Blame:
+    """Return the commits to look at: those of the newest regression, else those since the last green of what fails."""
+    told = part[part["culprits"].notna()]
     if len(told):
-        shas = str(told.iloc[0]).split("\n")
-        first = part.loc[told.index, "started_at"].min()
-        green = greens[greens["started_at"] < first].tail(1)
-        return name_commits(shas, known.commits), True, str(green["head_sha"].iloc[0]) if len(green) else ""
+        newest = str(told["culprits"].iloc[0])
+        first = told[told["culprits"] == newest].iloc[-1]
+        there = pushed(of_legs, str(first["branch"]))
+        named = name_commits(newest.split("\n"), known.commits)
+        return Blame(named, True, _last_green(there, first["started_at"]), _text(first["head_sha"]))
     if status.word != FAILING or status.since_at is None or pd.isna(status.since_at):
-        return [], False, ""
-    green = greens[greens["started_at"] < status.since_at].tail(1)
+        return Blame()
+    green_sha = _last_green(on_base, status.since_at)
     red = on_base[on_base["started_at"] == status.since_at].head(1)
-    if green.empty or red.empty:
-        return [], False, ""
-    before = str(green["head_sha"].iloc[0])
-    return name_commits(known.ancestry.between(before, str(red["head_sha"].iloc[0])), known.commits), False, before
+    if not green_sha or red.empty:
+        return Blame()
+    red_sha = str(red["head_sha"].iloc[0])
+    return Blame(name_commits(known.ancestry.between(green_sha, red_sha), known.commits), False, green_sha, red_sha)
+
+
+def _last_green(there: pd.DataFrame, before: pd.Timestamp) -> str:
+    greens = there[(there["outcome"] == Outcome.SUCCESS) & (there["started_at"] < before)]
+    return _text(greens["head_sha"].iloc[-1]) if len(greens) else ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from kotaci.analysis.failures.groups import Group
+from kotaci.analysis.failures.options import TriageOptions
 from kotaci.analysis.failures.settling import FLAKY
 from kotaci.analysis.failures.status import FAILING, OVER
 from kotaci.analysis.statistics import wilson
-from kotaci.model import Finding, Price, Severity, Verdict
+from kotaci.model import Finding, Price, Severity, Verdict, plural
 
 
 def urgency(group: Group) -> tuple[int, int, float, float]:
@@ -39,7 +40,7 @@ def _severity(group: Group) -> Severity:
     return Severity.MEDIUM
 
 
-def to_finding(group: Group) -> Finding:
+def to_finding(group: Group, *, options: TriageOptions) -> Finding:
     low, high = wilson(group.n_runs, max(group.n_job_runs, group.n_runs))
     return Finding(
         id=f"failure:{group.id}",
@@ -52,7 +53,7 @@ def to_finding(group: Group) -> Finding:
         severity=_severity(group),
         n=group.n_runs,
         method="grouped by failed test, else by what the log says; verdict by the first proof of the ladder",
-        remedy=NEXT_STEPS[group.verdict],
+        remedy=next_step(group, options=options),
         price=Price(minutes=group.minutes, basis="measured"),
         evidence=tuple(group.evidence),
     )
@@ -71,3 +72,32 @@ NEXT_STEPS = {
     Verdict.UNDECIDED: "Run the job again once: the same commit passing or failing decides between flaky and broken.",
 }
 """What to do first, by verdict; a cause of the catalogue has a remedy of its own besides."""
+
+DETERMINISTIC = frozenset({"format", "lint", "compile", "type-check", "link", "docs"})
+"""Causes that the same commit meets again however often it runs."""
+
+
+def is_sure(group: Group, *, options: TriageOptions) -> bool:
+    """Tell whether the log tells the cause well enough to act on it."""
+    return group.cause_confidence is not None and group.cause_confidence >= options.min_cause_confidence
+
+
+def rerun_tells(group: Group, *, options: TriageOptions) -> bool:
+    """Tell whether running an undecided failure again would decide it: not where the cause is of the code alone, nor
+    where several commits in a row failed so already."""
+    is_of_the_code = group.cause in DETERMINISTIC and is_sure(group, options=options)
+    return group.verdict == Verdict.UNDECIDED and not is_of_the_code and group.n_commits_alike < 2
+
+
+def next_step(group: Group, *, options: TriageOptions) -> str:
+    """Return what to do first."""
+    if group.verdict == Verdict.REGRESSION and not group.culprits:
+        return "Read what changed between the last good and the first bad commit; revert what is to blame or mend it."
+    if group.verdict != Verdict.UNDECIDED or rerun_tells(group, options=options):
+        return NEXT_STEPS[group.verdict]
+    if group.n_commits_alike < 2:
+        return "Read the diff: the code broke a rule, and the same commit will break it again."
+    n = plural(group.n_commits_alike, "commit")
+    return (
+        f"Read the diff of the first of them: {n} in a row failed alike without a pass, and one more run tells no more."
+    )

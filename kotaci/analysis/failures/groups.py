@@ -43,8 +43,9 @@ class Group:
 
     `verdict` is that of the newest jobs that have a proof, `mix` counts those of all. `differs` is what the newest ran
     on against its last green (None: not known). `culprits` are the commits of the 99 % interval of a regression, or
-    what was committed since the last green of what fails now; `has_interval` tells which. `open_run` is the newest run
-    that is still red and that GitHub would run again.
+    what was committed since the last green of what fails now; `has_interval` tells which; `green_sha` and `red_sha` are
+    the last green and the first red commit. `n_commits_alike` commits of one branch failed so in a row without a pass.
+    `open_run` is the newest run that is still red and that GitHub would run again.
     """
 
     id: str
@@ -86,6 +87,8 @@ class Group:
     culprits: Sequence[Culprit]
     has_interval: bool
     green_sha: str
+    red_sha: str
+    n_commits_alike: int
     odds: Odds
     odds_of: str
     open_run: int | None
@@ -133,8 +136,9 @@ def to_group(alike: Alike, tests: pd.DataFrame, known: Known) -> Group:
         branch_streak=options.branch_streak,
         gone_after_runs=options.gone_after_runs,
     )
-    verdict, telling, proof = settle(part, status, options)
-    culprits, has_interval, green_sha = find_culprits(part, base_job, status, known)
+    n_commits_alike = _n_commits_alike(part, of_legs)
+    verdict, telling, proof = settle(part, status, options, n_commits_alike=n_commits_alike)
+    blame = find_culprits(part, of_legs, base_job, status, known)
     failed = list(part[["run_id", "attempt"]].itertuples(index=False, name=None))
     odds, odds_of = rerun_odds(failed, known.of_runs), "of these"
     if odds.n == 0:
@@ -182,9 +186,11 @@ def to_group(alike: Alike, tests: pd.DataFrame, known: Known) -> Group:
             Link(_shown(row["started_at"], "%d %b %Y %H:%M"), job_url(row["repo"], row["run_id"], row["job_id"]))
             for row in part.head(options.evidence_links).to_dict("records")
         ],
-        culprits=culprits,
-        has_interval=has_interval,
-        green_sha=green_sha,
+        culprits=blame.culprits,
+        has_interval=blame.has_interval,
+        green_sha=blame.green_sha,
+        red_sha=blame.red_sha,
+        n_commits_alike=n_commits_alike,
         odds=odds,
         odds_of=odds_of,
         open_run=newest_open(
@@ -194,6 +200,16 @@ def to_group(alike: Alike, tests: pd.DataFrame, known: Known) -> Group:
             rerun_days=options.rerun_days,
         ),
     )
+
+
+def _n_commits_alike(part: pd.DataFrame, of_legs: pd.DataFrame) -> int:
+    """Return at how many commits of one branch or pull request it failed so since its leg passed there, at most."""
+    green = of_legs[of_legs["outcome"] == Outcome.SUCCESS]
+    passes = green.groupby(["job", "place"])["started_at"].max()
+    found = passes.reindex(pd.MultiIndex.from_frame(part[["job", "place"]])).array
+    last = pd.Series(found, index=part.index, dtype=part["started_at"].dtype)
+    since = part[(last.isna() | (part["started_at"] > last)) & (part["head_sha"].fillna("") != "")]
+    return int(since.groupby("place")["head_sha"].nunique().max()) if len(since) else 0
 
 
 def _passes_needed(part: pd.DataFrame, of_legs: pd.DataFrame, options: TriageOptions) -> int:

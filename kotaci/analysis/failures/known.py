@@ -27,6 +27,11 @@ class Known:
     options: TriageOptions
 
 
+def to_places(runs: pd.DataFrame) -> pd.Series:
+    """Return where each run belongs: its branch, else its pull request."""
+    return runs["branch"].where(runs["branch"] != "", "pull " + runs["pr_number"].astype("str")).fillna("unknown")
+
+
 def look_up(
     runs: pd.DataFrame,
     jobs: pd.DataFrame,
@@ -37,7 +42,7 @@ def look_up(
     options: TriageOptions,
 ) -> Known:
     """Return the attempts that passed, failed or were cancelled, with what their runs tell."""
-    about = runs[["run_id", "attempt", "branch", "event", "run_number", "head_sha"]]
+    about = runs[["run_id", "attempt", "branch", "event", "run_number", "head_sha"]].assign(place=to_places(runs))
     known = jobs[jobs["outcome"].isin(DECIDED_OUTCOMES | {Outcome.CANCELLED})]
     attempts = known.merge(about, on=["run_id", "attempt"], how="left")
     attempts = attempts.sort_values(["started_at", "attempt"], kind="stable")

@@ -11,12 +11,15 @@ from kotaci.model import Verdict, plural
 FLAKY = frozenset({Verdict.FLAKY, Verdict.FLAKY_INSIDE})
 
 
-def settle(part: pd.DataFrame, status: Status, options: TriageOptions) -> tuple[Verdict, pd.Series, str]:
+def settle(
+    part: pd.DataFrame, status: Status, options: TriageOptions, *, n_commits_alike: int = 0
+) -> tuple[Verdict, pd.Series, str]:
     """Return the group's verdict, the job that tells it, and the proof.
 
     That of the newest job with a proof. A group is only masked or a consequence when its newest job, or every job, is;
     "already failing" points to the base branch's failure, which alone counts where it is in the group; and a flake
-    proved before a streak of failures without a pass says nothing of the streak.
+    proved before a streak of failures without a pass says nothing of the streak. Commits that failed alike in a row
+    (`n_commits_alike`) prove nothing, but stand with what is undecided.
     """
     newest = part.iloc[0]
     if newest["verdict"] == Verdict.MASKED:
@@ -30,6 +33,8 @@ def settle(part: pd.DataFrame, status: Status, options: TriageOptions) -> tuple[
     told = own[own["verdict"] != Verdict.UNDECIDED]
     if told.empty:
         proof = str(own.iloc[0]["proof"])
+        if n_commits_alike > 1:
+            proof += f"; {plural(n_commits_alike, 'commit')} in a row failed alike without a pass"
         if n_followed:
             proof += f"; {plural(n_followed, 'job')} of other branches failed so after it"
         return Verdict.UNDECIDED, own.iloc[0], proof
