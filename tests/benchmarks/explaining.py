@@ -89,9 +89,7 @@ def measure_explain(
     ]
     seconds, n_patterns = grep_seconds(logs, folder)
     of_all = f"{n_patterns:,} of its {len(all_patterns()):,} patterns"
-    rows.append(
-        (f"grep -E -f, {of_all}, counting lines", f"{total / seconds:,.1f} MB/s, explain takes {ours / seconds:.1f}x")
-    )
+    rows.append((f"grep -E -f, {of_all}, counting lines", _beside(total, seconds, ours)))
     told = json.loads(subprocess.run([peers, PEERS, logs], capture_output=True, text=True, check=True).stdout)
     for name, seconds in told.items():
         rows.append((name, _beside(total, seconds, ours)))
