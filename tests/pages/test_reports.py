@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.image import imread
 
 from kotaci.analysis.health import assess_health
 from kotaci.facts import History, build_facts, read_history
@@ -101,6 +103,28 @@ def test_no_request_and_no_sideways_scroll(reports: dict[str, Report], browser: 
     for path in pages:
         told = look_at(browser, path, width=width)
         assert told == {"requests": [], "dialogs": [], "overflows": False, "titles": 1}, path.name
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_is_cut_has_a_shadow_at_its_edge(reports: dict[str, Report], browser: Any, scheme: str) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
+    page.goto(next(iter(reports.values())).paths["html"].parent.joinpath("failure_triage.html").as_uri())
+    for selector in (".k-scroll", ".k-card pre"):
+        cut = [box for box in page.locator(selector).all() if box.evaluate("box => box.scrollWidth > box.clientWidth")]
+        box = cut[0]
+        before = edges(box)
+        box.evaluate("box => { box.scrollLeft = box.scrollWidth }")
+        after = edges(box)
+        assert before[1] != after[1], "the shadow is at the right until there is nothing more"
+        assert before[0] != after[0], "and at the left from then on"
+    page.close()
+
+
+def edges(box: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the colours at the left and right edge of an element, in its lowest row that holds no text."""
+    row = imread(io.BytesIO(box.screenshot()), format="png")[-5]
+    return tuple(row[3].tolist()), tuple(row[-4].tolist())
 
 
 def look_at(browser: Any, path: Path, *, width: int = 1100) -> dict[str, Any]:
