@@ -28,7 +28,7 @@ ATTEMPT_TABLES = {
     "setups": 1,
     "tests": 2,
     "rosters": 2,
-    "failures": 3,
+    "failures": 4,
     "cache_events": 1,
     "annotations": 1,
     "units": 1,

@@ -38,12 +38,13 @@ TESTS_FAILED = 0.6
 _SAYS_NOTHING = re.compile(r"Process completed with exit code|The operation was canceled|The process '")
 _PLACE = re.compile(r"\s*--> (\S{1,300})$")
 _ANNOUNCES = re.compile(
-    r"(?:\[ERROR\] )?COMPILATION ERROR|npm (?:ERR!|error) code |error: linking with |Execution failed for task "
+    r"\s*(?:(?:\[ERROR\] )?COMPILATION ERROR|npm (?:ERR!|error) code |error: linking with |Execution failed for task "
     r"|error: failed to run custom build command|error during build:|Failed to compile|FAILURE: |ERROR in |FAILED: "
+    r"|error: subprocess-exited-with-error|error: metadata-generation-failed|error: failed-wheel-build)"
 )
 """What only says that a reason follows: the reason makes the better headline."""
-ANNOUNCED = 14
-"""Lines below it in which the reason is looked for, and how heavy it must be."""
+ANNOUNCED = 80
+"""Lines below it in which the reason is looked for, since a build in a build prints much, and how heavy it must be."""
 LEAST_TOLD = 0.5
 ALIKE = 0.88
 """Of signs of one kind the first makes the headline, however far from the end: what standing there is worth differs."""

@@ -247,6 +247,7 @@ def test_every_error_that_a_check_marks_and_not_only_its_first() -> None:
 @pytest.mark.parametrize(
     ("announced", "told"),
     [
+        ("  error: subprocess-exited-with-error", "error: the interpreter is older than what is supported"),
         ("[ERROR] COMPILATION ERROR :", "[ERROR] /src/Shelf.java:[14,3] cannot find symbol"),
         (
             "npm error code EUSAGE",
