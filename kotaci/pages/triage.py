@@ -100,7 +100,8 @@ def triage_answer(history: History, triage: Triage) -> Block:
     elif flaky:
         red = frozenset().union(*(group.runs for group in flaky)) & _red_runs(history["runs"])
         text = sentence(
-            "**Nothing fails for good, but {what} {makes} {share} of the red runs.** Start with {start}: {how}.",
+            "**Nothing {fails} for good, but {what} {makes} {share} of the red runs.** Start with {start}: {how}.",
+            fails="that must pass fails" if _never_passed(triage) else "fails",
             what=plural(len(flaky), "flaky failure"),
             makes="makes" if len(flaky) == 1 else "make",
             share=words.percent(len(red) / max(1, len(_red_runs(history["runs"])))),
@@ -116,7 +117,33 @@ def triage_answer(history: History, triage: Triage) -> Block:
     besides = _besides(triage, first, shown=now or flaky or open_ones)
     if besides:
         text = sentence("{text} {besides}", text=text, besides=besides)
+    never = _never_passed(triage)
+    if never:
+        named, may = join([code(name) for name in never], sep=", "), "is" if len(never) == 1 else "are"
+        text = sentence("{text} {named} {may} allowed to fail, and never passed.", text=text, named=named, may=may)
     return answer(text, tone="bad" if now else TONES[first.verdict] if not first.is_quiet else "good")
+
+
+def _never_passed(triage: Triage) -> list[str]:
+    """Return the jobs that are allowed to fail and failed in every run."""
+    return [f"{jobs[0].workflow} / {jobs[0].job}" for jobs in _by_masked_job(triage) if _n_runs(jobs) == _n_of(jobs)]
+
+
+def _by_masked_job(triage: Triage) -> list[list[Group]]:
+    """Return the groups that green runs hide, in one list for each job."""
+    jobs: dict[tuple[str, str], list[Group]] = {}
+    for group in triage.groups:
+        if _part(group) == "hidden":
+            jobs.setdefault((group.workflow, group.job), []).append(group)
+    return list(jobs.values())
+
+
+def _n_runs(groups: Sequence[Group]) -> int:
+    return len(frozenset().union(*(group.runs for group in groups)))
+
+
+def _n_of(groups: Sequence[Group]) -> int:
+    return max(group.n_job_runs for group in groups)
 
 
 def _name(group: Group) -> Inline:
@@ -174,7 +201,7 @@ def _besides(triage: Triage, first: Group, *, shown: Sequence[Group]) -> str:
     if over:
         known = [group.verdict for group in over if group.verdict != Verdict.UNDECIDED]
         named = ", ".join(f"{known.count(verdict)} {verdict}" for verdict in dict.fromkeys(known))
-        told.append(f"{len(over)} over" + (f" ({named})" if named else ""))
+        told.append(f"{len(over)} {'is' if len(over) == 1 else 'are'} over" + (f" ({named})" if named else ""))
     return f"Besides: {', '.join(told)}." if told else ""
 
 
@@ -210,7 +237,12 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
     masked = {(group.workflow, group.job) for group in triage.groups if group.verdict == Verdict.MASKED}
     n_retried = int(triage.retried["n_green"].sum())
     n_lost = sum(lost.n_lost for lost in triage.lost)
-    kinds = pd.Series([str(group.verdict) for group in triage.groups if group.verdict != Verdict.CONSEQUENCE])
+    kinds = pd.Series([str(group.verdict) for group in triage.groups]).value_counts()
+    named = [f"{count} {kind}" for kind, count in kinds.head(3).items()]
+    named += [f"{kinds.iloc[3:].sum()} more"] if len(kinds) > 3 else []
+    late = f" and {plural(triage.n_overtime, 'time-out')}" if triage.n_overtime else ""
+    cannot_tell_masked = not triage.sees_masked and not masked
+    n_hidden = len(masked) + len(triage.retried) + len(triage.lost)
     return tiles(
         [
             Tile(
@@ -219,20 +251,25 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
                 "first attempts",
             ),
             Tile(
-                triage.n_failed_jobs,
-                f"failed jobs, {plural(len(triage.groups), 'way')}",
-                ", ".join(f"{count} {kind}" for kind, count in kinds.value_counts().head(3).items()),
+                triage.n_failed_jobs - triage.n_overtime,
+                f"failed jobs{late}, {plural(len(triage.groups), 'way')}",
+                ", ".join(named),
             ),
             Tile(
-                plural(again["run_id"].nunique(), "run"),
+                plural(again["run_id"].nunique(), "run") if triage.sees_reruns else words.MISSING,
                 "started again by hand",
-                f"{n_green} went green" if len(again) else "",
+                (f"{n_green} went green" if len(again) else "") if triage.sees_reruns else "cannot be told",
                 "warn" if n_green else "calm",
             ),
             Tile(
-                len(masked) + len(triage.retried) + len(triage.lost),
+                words.MISSING if cannot_tell_masked and not n_hidden else n_hidden,
                 "things hidden in green runs",
-                f"{plural(len(masked), 'job')} may fail, {n_retried} green jobs retried, {plural(n_lost, 'test')} lost",
+                (
+                    "which jobs may fail cannot be told"
+                    if cannot_tell_masked
+                    else f"{plural(len(masked), 'job')} may fail"
+                )
+                + f", {n_retried} green jobs retried, {plural(n_lost, 'test')} lost",
                 "warn" if masked or n_retried or n_lost else "calm",
             ),
         ]
@@ -315,11 +352,8 @@ def _empty_steps(triage: Triage, history: History) -> list[Block]:
 
 def _masked_table(triage: Triage) -> Block:
     """Return one row a job."""
-    jobs: dict[tuple[str, str], list[Group]] = {}
-    for group in triage.groups:
-        if _part(group) == "hidden":
-            jobs.setdefault((group.workflow, group.job), []).append(group)
-    frame = pd.DataFrame([_hidden_row(groups) for groups in jobs.values()])
+    frame = pd.DataFrame([_hidden_row(groups) for groups in _by_masked_job(triage)])
+    none = "No job that is allowed to fail did." if triage.sees_masked else "Cannot be told: logs do not tell it."
     return table(
         frame,
         [
@@ -332,22 +366,22 @@ def _masked_table(triage: Triage) -> Block:
             Col("why"),
         ],
         more="more jobs",
-        none="No job that is allowed to fail did.",
+        none=none,
     )
 
 
 def _hidden_row(groups: Sequence[Group]) -> dict[str, object]:
     most = max(groups, key=lambda group: group.n_runs)
-    n = len(frozenset().union(*(group.runs for group in groups)))
+    n, of = _n_runs(groups), _n_of(groups)
     others = f", and {plural(len(groups) - 1, 'other way')}" if len(groups) > 1 else ""
     return {
         "job": f"{most.workflow} / {most.job}",
         "headline": sentence("{what}{others}", what=code(to_title(most, width=120)), others=others),
         "verdict": str(most.verdict),
-        "failed": f"{n} of {most.n_job_runs}",
+        "failed": f"{n} of {of}",
         "minutes": sum(group.minutes for group in groups),
         "since": min(group.first_at for group in groups),
-        "why": "it never passed" if n == most.n_job_runs else most.proof,
+        "why": "it never passed" if n == of else most.proof,
         "url": most.evidence[0].url if most.evidence else "",
     }
 

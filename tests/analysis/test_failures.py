@@ -414,6 +414,14 @@ def test_a_regression_with_known_commits_names_them() -> None:
     assert found.findings[0].remedy.startswith("Read the commits of the interval")
 
 
+def test_what_an_archive_of_logs_cannot_show_is_told() -> None:
+    of = run(1, "failure", source="tinuous")
+    found = triage([(of, job(of, "failure", outcome_source="log"), None)])
+    assert (found.sees_reruns, found.sees_masked) == (False, False)
+    known = triage(story("PF"))
+    assert (known.sees_reruns, known.sees_masked) == (True, True)
+
+
 # -- commits and odds -----------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from kotaci.analysis.tests import EmptyStep, Sight
 from kotaci.facts import History, read_history
 from kotaci.logs.causes import OwnCause
 from kotaci.logs.signatures import signature
-from kotaci.model import Verdict
+from kotaci.model import BAD_OUTCOMES, Verdict
 from kotaci.pages import triage as shown
 from kotaci.sample import open_sample
 from kotaci.tables import TABLES
@@ -107,3 +108,30 @@ def test_when_a_flake_is_fixed_is_left_to_its_own_page(triage: Triage) -> None:
     text = shown.group_cards(triage, parts=("flaky",)).markdown + shown.over(triage).markdown
     assert "`flaky_tests` tells whether that is enough to call it fixed" in text
     assert "in a row" not in text
+
+
+def test_the_kinds_of_failures_add_up(history: History, triage: Triage) -> None:
+    text = shown.triage_tiles(triage, history["runs"]).markdown
+    n = int(history["jobs"]["outcome"].isin(BAD_OUTCOMES).sum())
+    assert triage.n_failed_jobs == n + 1
+    (told,) = re.findall(r"failed jobs and 1 time-out, (\d+) ways.*?(\d+ .*? more)", text, re.S)
+    assert str(n) in text
+    assert sum(int(count) for count in re.findall(r"\d+", told[1])) == int(told[0]) == len(triage.groups)
+
+
+def test_what_the_data_cannot_show_is_no_zero(history: History, triage: Triage) -> None:
+    blind = replace(
+        triage, sees_reruns=False, sees_masked=False, retried=triage.retried.head(0), lost=[],
+        groups=[group for group in triage.groups if group.verdict != Verdict.MASKED],
+    )  # fmt: skip
+    text = shown.triage_tiles(blind, history["runs"].query("attempt == 1")).markdown
+    assert "0 runs" not in text
+    assert text.count("cannot be told") == 2
+    assert "Cannot be told: logs do not tell it." in shown.hidden(blind, history).markdown
+
+
+def test_a_job_that_may_fail_and_never_passed_is_named(history: History, triage: Triage) -> None:
+    text = shown.triage_answer(history, triage).markdown
+    assert "`ci.yml / strict-lints` is allowed to fail, and never passed." in text
+    assert "**Nothing that must pass fails for good" in text
+    assert re.search(r"\d+ are over", text)

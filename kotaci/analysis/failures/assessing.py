@@ -8,6 +8,7 @@ from datetime import datetime
 
 import pandas as pd
 
+from kotaci.analysis.coverage import SINGLE_ATTEMPT_SOURCES
 from kotaci.analysis.failures.findings import to_finding, urgency
 from kotaci.analysis.failures.grouping import KEY, group_alike
 from kotaci.analysis.failures.groups import Group, to_group
@@ -25,7 +26,12 @@ TABLES = (*JUDGED, "rosters", "roster_names")
 
 @dataclass(frozen=True)
 class Triage:
-    """Groups, most urgent first; the verdict of every failed or cancelled job; what green runs hide; findings."""
+    """Groups, most urgent first; the verdict of every failed or cancelled job; what green runs hide; findings.
+
+    `n_overtime` of the failed jobs were cancelled as their time ran out. `sees_reruns` is False where all runs are of
+    archives that keep one attempt of each, `sees_masked` where all outcomes were read off logs: a log does not tell
+    that a job was allowed to fail.
+    """
 
     groups: Sequence[Group]
     findings: Sequence[Finding]
@@ -35,9 +41,12 @@ class Triage:
     lost: Sequence[LostTests]
     empty_steps: Sequence[EmptyStep]
     n_failed_jobs: int
+    n_overtime: int
     n_red_runs: int
     n_runs: int
     n_unexplained: int
+    sees_reruns: bool
+    sees_masked: bool
     options: TriageOptions
 
 
@@ -74,9 +83,12 @@ def assess_failures(
         lost=lost,
         empty_steps=ran.empty_steps,
         n_failed_jobs=len(bad),
+        n_overtime=int((cancelled["verdict"] == Verdict.TIMED_OUT).sum()),
         n_red_runs=int(runs["outcome"].isin(BAD_OUTCOMES).sum()),
         n_runs=len(runs),
         n_unexplained=int((bad["excerpt"] == "").sum()),
+        sees_reruns=runs.empty or not bool(runs["source"].isin(SINGLE_ATTEMPT_SOURCES).all()),
+        sees_masked=jobs.empty or not bool((jobs["outcome_source"] == "log").all()),
         options=options,
     )
 
