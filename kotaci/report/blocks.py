@@ -418,7 +418,6 @@ class Card:
     """what is known of it, each under a word or two"""
     more: Block | None = None
     do: Inline | None = None
-    why: Inline | None = None
     anchor: str = ""
 
 
@@ -448,7 +447,6 @@ def _card_html(card: Card) -> str:
         facts=[(words.one_line(name), _safe(told)) for name, told in card.facts],
         more=_safe(card.more),
         do=_safe(card.do),
-        why=_safe(card.why),
     )
 
 
@@ -470,7 +468,6 @@ def _card_markdown(card: Card) -> str:
         "\n".join(f"- {md.escape_text(name)}: {told.markdown}" for name, told in card.facts),
         card.more.markdown if card.more else "",
         f"**Do:** {card.do.markdown}" if card.do else "",
-        card.why.markdown if card.why else "",
     ]
     return "\n\n".join(part for part in parts if part)
 

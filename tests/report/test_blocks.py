@@ -180,7 +180,7 @@ def test_card_shows_lines_history_and_remedy() -> None:
                 excerpt=[ExcerptLine(98, "ok\tx"), Gap(1), ExcerptLine(101, "``` <b> panicked", is_hit=True)],
                 strip=blocks.strip([StripCell("ok"), StripCell("rerun")], caption="oldest left"),
                 do=blocks.sentence("read it."),
-                why=blocks.sentence("9 of 9."),
+                facts=[("why", blocks.sentence("9 of 9."))],
                 anchor='A "b"',
             )
         ]
@@ -188,7 +188,7 @@ def test_card_shows_lines_history_and_remedy() -> None:
     assert block.markdown == (
         "### `tests::a` ▲ regression\n\n9 runs\n\n"
         "````text\n 98   ok  x\n      ⋯ 1 line\n101 > ``` <b> panicked\n````\n\n"
-        "`▫◪` oldest left\n\n**Do:** read it.\n\n9 of 9."
+        "`▫◪` oldest left\n\n- why: 9 of 9.\n\n**Do:** read it."
     )
     assert '<article class="k-card" id="a-b">' in block.html
     assert '<span class="k-hit" data-n="101">``` &lt;b&gt; panicked</span>' in block.html
