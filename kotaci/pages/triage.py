@@ -8,7 +8,17 @@ from dataclasses import replace
 import pandas as pd
 
 from kotaci.analysis.clusters import ClusterOptions, cluster_signatures
-from kotaci.analysis.failures import FAILING, TABLES, Group, HistoryCell, LostTests, Triage, TriageOptions, hits
+from kotaci.analysis.failures import (
+    FAILING,
+    TABLES,
+    Group,
+    HistoryCell,
+    LostTests,
+    Triage,
+    TriageOptions,
+    hits,
+    next_step,
+)
 from kotaci.analysis.statistics import wilson
 from kotaci.config import CodeOwners, Owners, parse_codeowners
 from kotaci.facts import History
@@ -69,7 +79,10 @@ def explained(triage: Triage, history: History, *, causes: Sequence[OwnCause] = 
     """
     catalogue = read_catalogue(causes)
     first, rest = triage.groups[:MAX_EXPLAINED], triage.groups[MAX_EXPLAINED:]
-    return replace(triage, groups=[*(_explained(group, history, catalogue) for group in first), *rest])
+    groups = [*(_explained(group, history, catalogue) for group in first), *rest]
+    steps = {f"failure:{group.id}": next_step(group, options=triage.options) for group in groups}
+    found = [replace(finding, remedy=steps.get(finding.id, finding.remedy)) for finding in triage.findings]
+    return replace(triage, groups=groups, findings=found)
 
 
 def _explained(group: Group, history: History, catalogue: Catalogue) -> Group:

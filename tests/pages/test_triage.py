@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from kotaci.analysis.failures import FAILING, Group, Status, Triage, assess_failures
+from kotaci.analysis.failures import FAILING, Group, Status, Triage, assess_failures, next_step
 from kotaci.analysis.tests import EmptyStep, Sight
 from kotaci.facts import History, read_history
 from kotaci.logs.causes import OwnCause
@@ -69,6 +69,15 @@ def test_steps_that_ran_no_test_are_shown(history: History, triage: Triage) -> N
     told = shown.hidden(replace(triage, empty_steps=[step]), history).markdown
     assert "Steps that ran no test" in told
     assert "ci.yml / soak" in told
+
+
+def test_a_card_and_the_list_of_what_to_do_say_the_same(history: History, triage: Triage) -> None:
+    """A log beside its last green one may tell a cause that it did not tell alone."""
+    unsure = [replace(group, verdict=Verdict.UNDECIDED, n_commits_alike=3) for group in triage.groups]
+    told = shown.explained(replace(triage, groups=unsure), history)
+    steps = {f"failure:{group.id}": next_step(group, options=told.options) for group in told.groups}
+    assert all(finding.remedy == steps.get(finding.id, finding.remedy) for finding in told.findings)
+    assert any("3 commits in a row" in finding.remedy for finding in told.findings)
 
 
 def card(triage: Triage, group: Group) -> str:
