@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from kotaci.analysis.verdicts.past import PULLS
 from kotaci.model import Outcome
 
 
@@ -198,7 +199,7 @@ def lost_tests(
 def _line(
     runs: pd.DataFrame, jobs: pd.DataFrame, rosters: pd.DataFrame, roster_names: pd.DataFrame, *, default_branch: str
 ) -> _Line:
-    is_on_line = (runs["branch"] == default_branch) & ~runs["event"].isin(["pull_request", "pull_request_target"])
+    is_on_line = (runs["branch"] == default_branch) & (default_branch != "") & ~runs["event"].isin(PULLS)
     mine = runs.loc[is_on_line, ["run_id", "attempt", "head_sha", "created_at"]]
     mine = mine.sort_values(["created_at", "run_id", "attempt"], kind="stable")
     is_seen = (jobs["outcome"] == Outcome.SUCCESS) & jobs["n_log_lines"].notna()

@@ -340,7 +340,7 @@ def test_a_failure_of_the_base_branch_that_nothing_decides_is_undecided_whoever_
     pull = run(3, "failure", event="pull_request", branch="fix", pr_number=7, head_sha="f" * 40)
     group = only(triage([*story("PF"), failed(pull)]))
     assert (group.verdict, group.status.word) == ("undecided", "failing now")
-    assert group.proof == "nobody ran this commit again; 1 job of other branches failed so after it"
+    assert group.proof == "no other run of this commit passed; 1 job of other branches failed so after it"
 
 
 def test_whether_a_job_may_fail_is_told_by_the_newest_run() -> None:
@@ -377,7 +377,9 @@ def test_one_failure_is_run_again_but_not_several_commits_that_failed_alike() ->
         "Read the diff of the first of them: 3 commits in a row failed alike without a pass, and one more run tells "
         "no more."
     )
-    assert only(triage(told)).proof == "nobody ran this commit again; 3 commits in a row failed alike without a pass"
+    assert (
+        only(triage(told)).proof == "no other run of this commit passed; 3 commits in a row failed alike without a pass"
+    )
     assert (only(triage(told)).verdict, only(triage(told)).n_commits_alike) == ("undecided", 3)
 
 

@@ -85,13 +85,15 @@ def test_python_and_what_nobody_can_name(told: Flakiness) -> None:
         replace(one, suite="tests/test_io.py", test="tests/test_io.py::TestIo::test_it[a b]", location=""),
         replace(one, suite="tests/test_io.py", test="test_that", location="tests/test_io.py:9"),
         replace(one, suite="kv_core", test="src/lib.rs - open (line 12)", location=""),
+        replace(one, suite="com.example.FooTest", test="shouldWork", location=""),
+        replace(one, suite="internal/pkg", test="TestThing", location=""),
     ]
     lists = to_quarantine(replace(told, tests=tests))
     assert lists.pytest == (
         "pytest \\\n  --deselect 'tests/test_io.py::TestIo::test_it[a b]' \\\n  --deselect tests/test_io.py::test_that"
     )
     assert (lists.nextest, lists.ignores) == ("", "")
-    assert [flake.test for flake in lists.others] == ["src/lib.rs - open (line 12)"]
+    assert [flake.test for flake in lists.others] == ["src/lib.rs - open (line 12)", "shouldWork", "TestThing"]
 
 
 @given(suite=st.text(max_size=12), test=st.text(min_size=1, max_size=12), location=st.text(max_size=12))

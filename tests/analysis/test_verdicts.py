@@ -284,6 +284,14 @@ def test_tests_that_were_tried_again_are_counted_in_green_jobs_too() -> None:
     assert (row["test"], row["n_jobs"], row["n_green"], row["run_id"]) == ("opens", 3, 2, 3)
 
 
+@pytest.mark.parametrize("text", [
+    "search query exceeded the maximum execution time of 5 s", "health check has timed out after 30 minutes",
+])  # fmt: skip
+def test_words_of_a_test_are_not_githubs(text: str) -> None:
+    told = [both(run(1, "failure"), "failure", error=text)]
+    assert only(judged(told, annotations=[annotation(told[0][1], text)]))["verdict"] == "undecided"
+
+
 # -- already failing ------------------------------------------------------------------------------------------
 
 
@@ -426,6 +434,19 @@ def test_a_break_that_lasts_is_a_regression_with_its_commit() -> None:
     assert found[0]["culprits"].split("\n")[0] == f"{51:040x}"
 
 
+def test_an_outage_on_every_commit_is_no_regression() -> None:
+    told = line("P" * 50 + "FFFFFFFF")
+    found = judged(told, alike=alike(told), causes=dict.fromkeys(alike(told), "network"))
+    assert verdicts(found) == {"undecided"}
+
+
+def test_a_break_that_came_with_another_image_is_less_sure() -> None:
+    told = line("P" * 50 + "FFFFFFFF")
+    images = [setup(one, "image", "ubuntu-24.04", "2" if one["outcome"] == "failure" else "1") for _, one in told]
+    assert {row["certainty"] for row in judged(told, alike=alike(told))} == {"high"}
+    assert {row["certainty"] for row in judged(told, alike=alike(told), setups=images)} == {"medium"}
+
+
 def test_the_fewer_the_failures_the_wider_the_interval() -> None:
     told = line("P" * 50 + "FFF")
     culprits = judged(told, alike=alike(told))[0]["culprits"].split("\n")
@@ -488,9 +509,13 @@ def test_a_failed_test_is_followed_whatever_fails_beside_it() -> None:
 def test_what_nothing_decides_is_undecided_and_says_what_is_missing() -> None:
     told = [both(run(1, head_sha="a" * 40), "success"), both(run(2, "failure"), "failure")]
     row = only(judged(told, alike={201: "s"}))
-    assert (row["verdict"], row["certainty"], row["proof"]) == ("undecided", "low", "nobody ran this commit again")
+    assert (row["verdict"], row["certainty"], row["proof"]) == (
+        "undecided",
+        "low",
+        "no other run of this commit passed",
+    )
     bare = only(judged([both(run(1, "failure"), "failure", log_state="expired")]))
-    assert bare["proof"] == "nobody ran this commit again, and no log tells what failed"
+    assert bare["proof"] == "no other run of this commit passed, and no log tells what failed"
 
 
 def test_no_jobs_give_an_empty_table() -> None:

@@ -16,6 +16,7 @@ from kotaci.analysis.failures.settling import FLAKY, settle
 from kotaci.analysis.failures.status import GONE, OVER, Status, assess_status, pushed
 from kotaci.analysis.flakes.costs import Odds, newest_open, rerun_odds
 from kotaci.analysis.flakes.judging import passes_needed
+from kotaci.analysis.verdicts.past import test_id
 from kotaci.model import (
     BAD_OUTCOMES,
     DECIDED_OUTCOMES,
@@ -236,7 +237,9 @@ def _said(alike: Alike, tests: pd.DataFrame) -> dict[str, Any]:
         return {}
     newest = alike.rows.iloc[0]
     mine = tests[(tests["job_id"] == newest["job_id"]) & (tests["outcome"] == "failed")]
-    mine = mine[(mine["suite"].fillna("") + "::" + mine["test"]).str.endswith(alike.tests[0])]
+    mine = mine[
+        [test_id(suite, test) == alike.tests[0] for suite, test in zip(mine["suite"], mine["test"], strict=True)]
+    ]
     row = mine.head(1).to_dict("records")
     return {} if not row else {key: value for key, value in row[0].items() if not pd.isna(value)}
 

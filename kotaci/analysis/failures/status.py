@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from kotaci.analysis.failures.grouping import KEY
+from kotaci.analysis.verdicts.past import PULLS
 from kotaci.model import DECIDED_OUTCOMES, Outcome, plural
 
 FAILING = "failing now"
@@ -30,7 +31,7 @@ class Status:
 
 def pushed(attempts: pd.DataFrame, branch: str) -> pd.DataFrame:
     """Return the attempts of pushes and schedules on a branch; of none where no branch is known."""
-    return attempts[(attempts["branch"] == branch) & (attempts["event"] != "pull_request") & (branch != "")]
+    return attempts[(attempts["branch"] == branch) & ~attempts["event"].isin(PULLS) & (branch != "")]
 
 
 def assess_status(
@@ -55,7 +56,7 @@ def assess_status(
     n_base, since_at = _streak(part, pushed(alive, base))
     if n_base >= 2 or (n_base and not has_passed_again):
         return Status(FAILING, _failing(n_base, base, since_at), n_base, since_at)
-    for branch in sorted(set(part.loc[part["event"] != "pull_request", "branch"]) - {"", base}):
+    for branch in sorted(set(part.loc[~part["event"].isin(PULLS), "branch"]) - {"", base}):
         n_there, since_at = _streak(part, pushed(alive, branch))
         if n_there >= branch_streak:
             return Status(FAILING, _failing(n_there, branch, since_at), n_there, since_at)

@@ -52,13 +52,18 @@ def _is_python(flake: Flake) -> bool:
 
 
 def _node(flake: Flake) -> str:
-    return flake.test if ".py" in flake.test else f"{flake.suite}::{flake.test}"
+    return flake.test if re.match(r"\S+\.py(?:::|$)", flake.test) else f"{flake.suite}::{flake.test}"
 
 
 def _is_rust(flake: Flake) -> bool:
-    """Tell whether nextest could name the test: a path of Rust in a binary; a doctest's name has spaces."""
+    """Tell whether nextest could name the test: a path of Rust in a binary; a doctest's name has spaces.
+
+    Functions of Rust are in snake case and no crate has a dot in its name, unlike the tests and packages of Java and
+    Go; one term of theirs would make nextest refuse the whole filter.
+    """
     is_path = re.fullmatch(r"[\w:#]+", flake.test) is not None
-    return is_path and re.fullmatch(r"[\w:./@-]+", flake.suite) is not None
+    is_snake = not re.search(r"[A-Z]", flake.test.rpartition("::")[2])
+    return is_path and is_snake and re.fullmatch(r"[\w:/@-]+(?:\.rs)?", flake.suite) is not None
 
 
 def nextest_filter(flakes: Sequence[Flake]) -> str:

@@ -46,6 +46,11 @@ class Burst:
         return (self.jobs[-1].at - self.jobs[0].at) / 3600
 
 
+def is_supporting(job: Job, *, options: VerdictOptions) -> bool:
+    """Tell whether the job's log speaks of the infrastructure, surely enough."""
+    return job.cause in SUPPORTING and job.cause_confidence >= options.min_cause_confidence
+
+
 class Bursts:
     """Failures by signature and by supporting cause, to look up the neighbours of one."""
 
@@ -60,14 +65,11 @@ class Bursts:
 
     def _names(self, job: Job) -> list[str]:
         names = [f"signature {job.signature}"] if job.signature else []
-        return [*names, f"cause {job.cause}"] if self._is_supporting(job) else names
+        return [*names, f"cause {job.cause}"] if is_supporting(job, options=self._options) else names
 
     def _is_of_the_code(self, job: Job) -> bool:
         is_sure = job.cause_confidence >= self._options.min_cause_confidence
         return bool(job.tests) or (is_sure and job.cause in OF_THE_CODE)
-
-    def _is_supporting(self, job: Job) -> bool:
-        return job.cause in SUPPORTING and job.cause_confidence >= self._options.min_cause_confidence
 
     def around(self, job: Job) -> Burst | None:
         """Return the burst that a failure belongs to; None for none.
@@ -97,7 +99,7 @@ class Bursts:
             return None
         between = jobs.between(members[0].at, members[-1].at)
         n_passed = sum(other.has_passed and other.attempt == 1 and other.name == job.name for other in between)
-        return Burst(members, branches, all(map(self._is_supporting, members)), n_passed)
+        return Burst(members, branches, all(is_supporting(job, options=self._options) for job in members), n_passed)
 
     def _has_it_from_the_base(self, job: Job) -> bool:
         """Tell whether the base branch failed so, at the commit that was merged, or of late where that is unknown.

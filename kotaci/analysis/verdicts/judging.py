@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from kotaci.analysis.verdicts.ancestry import Commits
-from kotaci.analysis.verdicts.bursts import Bursts, judge_burst, judge_runner, outweighs_reruns
+from kotaci.analysis.verdicts.bursts import Bursts, is_supporting, judge_burst, judge_runner, outweighs_reruns
 from kotaci.analysis.verdicts.declared import Workflows, read_workflows
 from kotaci.analysis.verdicts.differences import Setup, name_differences, read_setups
 from kotaci.analysis.verdicts.lines import find_breaks, judge_regression
@@ -124,12 +124,16 @@ class _Ladder:
 def _judge_breaks(
     past: Past, rulings: Mapping[Key, Ruling], commits: Commits, options: VerdictOptions
 ) -> dict[Key, Ruling]:
-    """Return regressions: undecided jobs of a break in which nothing was proved to be something else."""
+    """Return regressions: undecided jobs of a break in which nothing was proved to be something else.
+
+    A log that speaks of the infrastructure is left undecided: an outage, too, fails every commit while it lasts.
+    """
     by_key = {job.key: job for job in past.suspects}
     found = {}
     settled = {Verdict.FLAKY, Verdict.FLAKY_INSIDE, Verdict.INFRASTRUCTURE}
     for key, one in find_breaks(past, commits, options=options).items():
         is_open = rulings[key].verdict == Verdict.UNDECIDED and not by_key[key].is_pull
+        is_open = is_open and not is_supporting(by_key[key], options=options)
         if is_open and not any(rulings[other].verdict in settled for other in one.keys):
             found[key] = judge_regression(one, branch=by_key[key].branch)
     return found
@@ -142,7 +146,7 @@ def _undecided(job: Job, flips: Flips) -> Ruling:
         proof = f"{at(other)} passed on the same commit, but that proves nothing: {differs}"
         return Ruling(Verdict.UNDECIDED, proof, Certainty.LOW, other)
     unknown = "" if job.signature or job.tests else ", and no log tells what failed"
-    return Ruling(Verdict.UNDECIDED, f"nobody ran this commit again{unknown}", Certainty.LOW)
+    return Ruling(Verdict.UNDECIDED, f"no other run of this commit passed{unknown}", Certainty.LOW)
 
 
 def _differs(job: Job, ruling: Ruling, green: Job | None, setups: Mapping[Key, Setup]) -> str | None:
@@ -162,7 +166,9 @@ def _retried_of(tests: pd.DataFrame) -> dict[Key, list[str]]:
 def _to_row(job: Job, ruling: Ruling, differs: str | None) -> tuple[Any, ...]:
     other = ruling.evidence.key if ruling.evidence is not None else (*(ruling.evidence_run or (None, None)), None)
     culprits = "\n".join(ruling.culprits) or None
-    return (job.repo, *job.key, ruling.verdict, ruling.proof, ruling.certainty, *other, differs, culprits)
+    # A tool or an image that came with the first red commit may be to blame as well as it.
+    sure = Certainty.MEDIUM if ruling.verdict == Verdict.REGRESSION and differs else ruling.certainty
+    return (job.repo, *job.key, ruling.verdict, ruling.proof, sure, *other, differs, culprits)
 
 
 def _to_frame(rows: Sequence[tuple[Any, ...]]) -> pd.DataFrame:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pandas as pd
 
 from kotaci.analysis.superseding import find_newer_runs
+from kotaci.analysis.verdicts.bursts import OF_THE_CODE
 from kotaci.analysis.verdicts.declared import Workflows
 from kotaci.analysis.verdicts.options import VerdictOptions
 from kotaci.analysis.verdicts.past import Job, Past
 from kotaci.analysis.verdicts.ruling import Ruling
 from kotaci.model import Certainty, Outcome, Verdict
 
-OVERTIME = "exceeded the maximum execution time"
+OVERTIME = re.compile(r"The job .{0,200}exceeded the maximum execution time", re.DOTALL)
 """GitHub's annotation of a job that ran into its limit; the log of one says no more than that of a cancelled one."""
 
-STEP_OVERTIME = "has timed out after"
+STEP_OVERTIME = re.compile(r"The action .{1,500} has timed out after \d+ minutes?", re.DOTALL)
 """GitHub's error line for a step that ran into `timeout-minutes` of its own."""
 
 FELL_WITH = "was canceled because"
@@ -35,17 +37,18 @@ def newer_runs(runs: pd.DataFrame) -> dict[tuple[int, int], int]:
 
 def judge_timed_out(job: Job, past: Past, workflows: Workflows, options: VerdictOptions) -> Ruling | None:
     """Return the verdict where GitHub says so, or where the job was cancelled as its limit was reached."""
-    said = next((text for text in past.messages.get(job.key, ()) if OVERTIME in text), "")
+    said = next((text for text in past.messages.get(job.key, ()) if OVERTIME.match(text)), "")
     if said:
         return Ruling(Verdict.TIMED_OUT, f"GitHub's annotation says so: {said.rstrip('.')}", Certainty.PROVED)
     if job.outcome == Outcome.TIMED_OUT:
         return Ruling(Verdict.TIMED_OUT, "GitHub gives the job the conclusion timed_out", Certainty.PROVED)
-    if STEP_OVERTIME in job.error:
+    if STEP_OVERTIME.match(job.error):
         return Ruling(Verdict.TIMED_OUT, f"the log says so: {job.error.rstrip('.')}", Certainty.PROVED)
     declared = workflows.of(job)
     if job.outcome != Outcome.CANCELLED or declared is None:
         return None
-    if abs(job.wall_s - declared.timeout_min * 60) > options.timeout_tolerance_s:
+    # A job that was cancelled before it began has no minutes, and is near no limit.
+    if not abs(job.wall_s - declared.timeout_min * 60) <= options.timeout_tolerance_s:
         return None
     whose = "of the workflow file" if declared.has_timeout else "that GitHub sets where the file sets none"
     proof = f"it was cancelled after {job.wall_s / 60:.1f} minutes, at the limit of {declared.timeout_min:g} {whose}"
@@ -101,9 +104,9 @@ def _by_hand(job: Job, past: Past, workflows: Workflows) -> Ruling:
 def judge_consequence(job: Job, past: Past, workflows: Workflows) -> Ruling | None:
     """Return the verdict for a gate, and for what failed only because a job that it needs did.
 
-    One that names failed tests of its own has failed by itself.
+    One that names failed tests, or another cause, of its own has failed by itself: `if: always()` runs it all the same.
     """
-    if job.tests:
+    if job.tests or job.cause in OF_THE_CODE - {"gate"}:
         return None
     broken = [other for other in past.siblings(job) if other.is_bad or other.outcome == Outcome.CANCELLED]
     if job.is_downstream:
