@@ -359,6 +359,11 @@ def job_url(repo: str, run_id: int, job_id: int) -> str:
     return f"{_repo_url(repo)}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
 
 
+def rerun_command(repo: str, run_id: int) -> str:
+    """Return the command of GitHub's own tool that runs the failed jobs of a run again; empty for source ids."""
+    return f"gh run rerun {run_id} --failed --repo {repo}" if run_id > 0 else ""
+
+
 def commit_url(repo: str, sha: str) -> str:
     """Return the address of a commit; empty where its id is not whole."""
     return f"{_repo_url(repo)}/commit/{sha}" if re.fullmatch(r"[0-9a-f]{40}", sha) else ""

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 
 from kotaci.cli import main
+from kotaci.cli.telling import Told
+from kotaci.facts import read_history
 from kotaci.model import BadInput, JobRef, Repo
+from kotaci.sample import open_sample
 from tests.builders import LAST, checkout, in_2026, job_log, passed, saved_by_gh, script, set_up, write_zip
 from tests.github.fetching import TOKEN
 from tests.github_server import Limits, Rights, State, serve
@@ -163,6 +166,21 @@ def test_a_failure_that_a_rerun_turned_green_is_told(run: Run) -> None:
     told = asked(run, RUN.format(max(again)), store="sample")
     assert {(one["attempt"], one["verdict"]) for one in told if "integration" in one["job"]} == {(1, "flaky")}
     assert all(one["rerun"] is None for one in told if one["attempt"] == 1)
+
+
+@pytest.mark.parametrize(("is_of_the_code", "advice"), [
+    (False, "gh run rerun 8 --failed --repo octo/widgets"), (True, ""),
+])  # fmt: skip
+def test_no_rerun_is_advised_where_the_code_broke_a_rule(is_of_the_code: bool, advice: str) -> None:
+    told = Told("ci", None, "octo/widgets", (8, 1, 9), verdict="undecided", is_of_the_code=is_of_the_code)
+    assert told.rerun == advice
+
+
+def test_a_failed_compilation_is_of_the_code(run: Run) -> None:
+    with open_sample() as store:
+        failures = read_history(store, repo="example/kvstore", since="all", tables=["failures"])["failures"]
+    (told, *_) = asked(run, RUN.format(failures.loc[failures["cause"] == "compile", "run_id"].max()), store="sample")
+    assert (told["cause"], told["verdict"], told["rerun"]) == ("compile", "undecided", None)
 
 
 def test_a_time_out_is_told_as_one_with_its_remedies(run: Run) -> None:

@@ -39,10 +39,6 @@ class ChangeOptions:
     certainty: float = 0.99
 
 
-AFTER_RETRIES = ChangeOptions(alpha=0.5, beta=0.5)
-"""For results that only count as failed when the test runner's retries failed too."""
-
-
 @dataclass(frozen=True)
 class Change:
     """One change of the failure rate.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 
 from kotaci.cli.terminal import out
-from kotaci.model import Verdict, plural
+from kotaci.model import Verdict, plural, rerun_command
 
 if TYPE_CHECKING:
     from kotaci.logs.causes import Catalogue, Cause
@@ -56,6 +56,8 @@ class Told:
     proof: str = ""
     differs: str = ""
     culprits: Sequence[Culprit] = field(default_factory=tuple)
+    is_of_the_code: bool = False
+    """The same commit would fail so again, surely enough."""
 
     @property
     def attempt(self) -> int:
@@ -64,10 +66,13 @@ class Told:
 
     @property
     def rerun(self) -> str:
-        """The command that runs it again, where that may help: not an attempt that was run again already."""
+        """The command that runs it again, where that may help: not an attempt that was run again already, nor an
+        undecided failure of the code alone."""
         if self.key is None or self.attempt < self.last_attempt or self.verdict not in RERUN_HELPS:
             return ""
-        return f"gh run rerun {self.key[0]} --failed --repo {self.repo}"
+        if self.verdict == Verdict.UNDECIDED and self.is_of_the_code:
+            return ""
+        return rerun_command(self.repo, self.key[0])
 
 
 def _cause(one: Told, catalogue: Catalogue) -> tuple[Cause | None, float]:

@@ -135,18 +135,25 @@ def _of_run(ref: JobRef, store_path: Path, catalogue: Catalogue, config: Config,
         judged = judge(**frames, default_branch=history.default_branch, options=config.triage)
         verdicts = judged.set_index(["run_id", "attempt", "job_id"])
         bad = mine[mine["outcome"].isin(BAD_OUTCOMES | {Outcome.CANCELLED})]
-        return [_of_job(job, history, verdicts, catalogue, max_lines) for job in bad.to_dict("records")]
+        return [_of_job(job, history, verdicts, catalogue, config, max_lines) for job in bad.to_dict("records")]
 
 
 def _of_job(
-    job: dict[str, Any], history: History, verdicts: pd.DataFrame, catalogue: Catalogue, max_lines: int
+    job: dict[str, Any],
+    history: History,
+    verdicts: pd.DataFrame,
+    catalogue: Catalogue,
+    config: Config,
+    max_lines: int,
 ) -> Told:
+    from kotaci.analysis.failures import DETERMINISTIC
     from kotaci.facts.explanations import explain_job
 
     key = (int(job["run_id"]), int(job["attempt"]), int(job["job_id"]))
     verdict = verdicts.loc[key]
     commits = history["commits"].set_index("commit_sha")["subject"]
     blamed = [] if pd.isna(verdict["culprits"]) else str(verdict["culprits"]).split()
+    why = explain_job(history, key=key, catalogue=catalogue, max_lines=max_lines)
     attempts = history["runs"].loc[history["runs"]["run_id"] == key[0], "attempt"]
     return Told(
         f"{job['workflow']} / {job['job']}",
@@ -156,12 +163,15 @@ def _of_job(
         leg=str(job["leg"]),
         last_attempt=int(attempts.max()),
         url=job_url(history.repo, key[0], key[2]),
-        explanation=explain_job(history, key=key, catalogue=catalogue, max_lines=max_lines),
+        explanation=why,
         verdict=str(verdict["verdict"]),
         certainty=str(verdict["certainty"]),
         proof=str(verdict["proof"]),
         differs="" if pd.isna(verdict["differs"]) else str(verdict["differs"]),
         culprits=[Culprit(sha, str(commits.get(sha, "")), commit_url(history.repo, sha)) for sha in blamed],
+        is_of_the_code=why is not None
+        and why.cause in DETERMINISTIC
+        and why.confidence >= config.triage.min_cause_confidence,
     )
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from kotaci.analysis.failures import FAILING, OVER, Group, TriageOptions, is_sure, next_step, rerun_tells
 from kotaci.config import CodeOwners, Owners
 from kotaci.logs.causes import Catalogue
-from kotaci.model import Verdict, commit_url, compare_url, plural
+from kotaci.model import Verdict, commit_url, compare_url, plural, rerun_command
 from kotaci.report import words
 from kotaci.report.blocks import Block, Card, Col, ExcerptLine, Gap, StripCell, details, strip, table
 from kotaci.report.inline import Inline, badge, code, join, link, sentence
@@ -218,8 +218,8 @@ def _odds(group: Group) -> Inline:
         high=100 * odds.high,
         took=took,
     )
-    command = f"gh run rerun {group.open_run} --failed -R {group.repo}"
-    return join([said, code(command) if group.open_run is not None and group.open_run > 0 else None])
+    command = rerun_command(group.repo, group.open_run or 0)
+    return join([said, code(command) if command else None])
 
 
 def _commits(group: Group) -> Block | None:

@@ -19,12 +19,11 @@ from kotaci.analysis.flakes import (
     Flake,
     Flakiness,
     RestlessJob,
-    rerun_command,
     to_quarantine,
 )
 from kotaci.analysis.flakes.costs import Cost, Odds
 from kotaci.facts import History
-from kotaci.model import plural
+from kotaci.model import plural, rerun_command
 from kotaci.pages.opening import no_runs
 from kotaci.report import words
 from kotaci.report.blocks import (
@@ -72,15 +71,17 @@ def flaky_answer(history: History, flakiness: Flakiness) -> Block:
     cost = flakiness.cost
     n, n_all, first = len(flaky), len([*flaky, *maybe, *fixed]), [*flaky, *maybe][0]
     lead = f"{plural(n, 'test')} {'is' if n == 1 else 'are'} proved flaky" if n else "No test is known to flake still"
+    # What is said of the cost holds the maybe fixed and the fixed as well.
+    it = "It" if n_all == 1 else "They" if n_all == n else "All together they"
     made = sentence(
         "{it} made no run red: the runner's retry hides {them}.",
-        it="It" if n_all == 1 else "They",
+        it=it,
         them="it" if n_all == 1 else "them",
     )
     if cost.n_red:
         made = sentence(
             "{it} made {red} of {all_red} red: {machine} of machine time ran again, and it took {waiting} until green.",
-            it="It" if n_all == 1 else "They",
+            it=it,
             red=flakiness.n_red_by_tests,
             all_red=plural(flakiness.n_red, "red run"),
             machine=words.duration(60 * round(cost.machine_minutes)),
@@ -294,8 +295,7 @@ def rerun_commands(flakiness: Flakiness, *, repo: str) -> Block:
     if not lines:
         return note(sentence("No run of the last {days:g} days waits for it.", days=flakiness.options.rerun_days))
     said = (
-        "\n".join([*(f"# {name}" for name in names), rerun_command(run, repo=repo)])
-        for run, names in sorted(lines.items())
+        "\n".join([*(f"# {name}" for name in names), rerun_command(repo, run)]) for run, names in sorted(lines.items())
     )
     return copyable("\n".join(said), caption=sentence("To run again what a flaky test or job still holds red:"))
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kotaci.analysis.changes import (
-    AFTER_RETRIES,
     Change,
     ChangeOptions,
     failures_in_a_row_needed,
@@ -68,7 +67,7 @@ def test_options_decide() -> None:
     history = "." * 20 + "FFF"
     assert changes(history) == []
     assert len(changes(history, options=ChangeOptions(change_chance=0.01))) == 1
-    assert len(changes("." * 20 + "F" * 5, options=AFTER_RETRIES)) == 1
+    assert len(changes("." * 20 + "F" * 5, options=ChangeOptions(alpha=0.5, beta=0.5))) == 1
 
 
 @pytest.mark.parametrize(("failed", "runs"), [([1], [0]), ([-1], [1]), ([0, 0], [1])])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from kotaci.analysis.flakes import DEFAULTS, Flake, Flakiness
 from kotaci.analysis.flakes.judging import FIXED, FLAKY, MAYBE_FIXED, SUSPECTED, passes_needed, streak_needed
-from kotaci.analysis.flakes.records import NO_LOG, OUTAGE, PASSED_AGAIN, rerun_command
+from kotaci.analysis.flakes.records import NO_LOG, OUTAGE, PASSED_AGAIN
 from kotaci.analysis.flakes.together import find_clusters
-from kotaci.model import Severity
+from kotaci.model import Severity, rerun_command
 from tests.analysis.flaky import LINUX, Story
 from tests.analysis.frames import at
 
@@ -222,7 +222,7 @@ def test_the_command_is_for_the_newest_run_that_is_still_red() -> None:
     assert only(story.assessed()).open_run == 8
     assert only(story.assessed(as_of=at(24 * 40))).open_run is None
     assert only(Story().history("PPAPPFP").assessed()).open_run is None
-    assert rerun_command(8, repo="octo/widgets") == "gh run rerun 8 --failed --repo octo/widgets"
+    assert rerun_command("octo/widgets", 8) == "gh run rerun 8 --failed --repo octo/widgets"
 
 
 def test_jobs_that_are_carried_over_cost_nothing_again() -> None:

@@ -131,6 +131,12 @@ def test_a_leg_cancelled_after_another_failed_is_a_consequence() -> None:
     assert row["proof"] == "the leg test (linux) failed before it was cancelled (fail-fast)"
 
 
+def test_a_leg_that_ran_on_for_long_was_not_stopped_by_another() -> None:
+    of = run(1, "failure")
+    long = both(of, "cancelled", name="test (macos)", job_id=9, wall=3000)
+    assert judged([both(of, "failure", name="test (linux)", wall=60), long])[1]["verdict"] == "cancelled by hand"
+
+
 def test_a_job_cancelled_behind_one_that_may_fail_was_cancelled_by_hand() -> None:
     of = run(1, "cancelled")
     files: dict[str, Any] = {
@@ -270,8 +276,8 @@ def test_a_failure_without_any_log_is_not_proved_flaky_by_a_re_run() -> None:
 def test_a_job_that_fails_for_its_retries_is_flaky_inside_the_run() -> None:
     told = [both(run(1, "failure"), "failure", exit_code=100)]
     row = only(judged(told, tests=[a_test(told[0][1], "opens", "flaky", suite="net")]))
-    assert (row["verdict"], row["proof"]) == (
-        "flaky inside the run", "every test passed in the end, net::opens when tried again",
+    assert (row["verdict"], row["certainty"], row["proof"]) == (
+        "flaky inside the run", "high", "every test passed in the end, net::opens when tried again",
     )  # fmt: skip
 
 
@@ -402,7 +408,7 @@ def test_a_lost_runner_is_told_by_github() -> None:
     told = [both(run(1, "failure"), "failure")]
     said = annotation(told[0][1], "The hosted runner lost communication with the server.")
     row = only(judged(told, annotations=[said]))
-    assert (row["verdict"], row["certainty"]) == ("infrastructure", "proved")
+    assert (row["verdict"], row["certainty"]) == ("infrastructure", "high")
 
 
 def test_a_job_that_no_runner_took() -> None:

@@ -7,12 +7,12 @@ ranks, `assessing` joins it all.
 
 from kotaci.analysis.failures.assessing import JUDGED, TABLES, Triage, assess_failures
 from kotaci.analysis.failures.culprits import Culprit
-from kotaci.analysis.failures.findings import is_sure, next_step, rerun_tells
+from kotaci.analysis.failures.findings import DETERMINISTIC, is_sure, next_step, rerun_tells
 from kotaci.analysis.failures.groups import Group, HistoryCell, hits, to_excerpt_lines
 from kotaci.analysis.failures.losses import LostTests
 from kotaci.analysis.failures.options import DEFAULTS, TriageOptions
 from kotaci.analysis.failures.status import FAILING, GONE, NEWEST, OTHERWISE, OVER, UNSEEN, Status
 
-__all__ = ["DEFAULTS", "FAILING", "GONE", "JUDGED", "NEWEST", "OTHERWISE", "OVER", "TABLES", "UNSEEN",
+__all__ = ["DEFAULTS", "DETERMINISTIC", "FAILING", "GONE", "JUDGED", "NEWEST", "OTHERWISE", "OVER", "TABLES", "UNSEEN",
            "Culprit", "Group", "HistoryCell", "LostTests", "Status", "Triage", "TriageOptions", "assess_failures",
            "hits", "is_sure", "next_step", "rerun_tells", "to_excerpt_lines"]  # fmt: skip

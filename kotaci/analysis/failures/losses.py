@@ -76,7 +76,7 @@ def to_loss_finding(lost: LostTests) -> Finding:
         kind="lost-tests",
         subject=f"{lost.workflow} / {', '.join(lost.jobs)}: {', '.join(lost.suites)}",
         claim=f"{plural(lost.n_lost, 'test')} no longer run since {blamed}{pd.Timestamp(lost.since_at):%d %b %Y}, "
-        f"and every run since is green without them",
+        f"and its green jobs ran without them since",
         verdict="lost",
         certainty=Certainty.of_n(lost.n_runs_after),
         severity=Severity.MEDIUM,

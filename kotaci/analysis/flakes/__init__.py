@@ -17,7 +17,6 @@ from kotaci.analysis.flakes.records import (
     Flake,
     Flakiness,
     RestlessJob,
-    rerun_command,
 )
 
 __all__ = [
@@ -36,6 +35,5 @@ __all__ = [
     "Quarantine",
     "RestlessJob",
     "assess_flakes",
-    "rerun_command",
     "to_quarantine",
 ]

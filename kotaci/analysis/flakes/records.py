@@ -119,8 +119,3 @@ class Flakiness:
     def cost(self) -> Cost:
         """What flaky tests cost together over the window, fixed ones too; suspected ones and jobs are not in it."""
         return sum((flake.cost for flake in self.of(FLAKY, MAYBE_FIXED, FIXED)), start=Cost())
-
-
-def rerun_command(run_id: int, *, repo: str) -> str:
-    """Return the command of GitHub's own tool that runs the failed jobs of a run again."""
-    return f"gh run rerun {run_id} --failed --repo {repo}"

@@ -147,10 +147,13 @@ def judge_burst(job: Job, burst: Burst, *, passed_again: Job | None) -> Ruling:
 
 
 def judge_runner(job: Job, messages: Sequence[str]) -> Ruling | None:
-    """Return the verdict for a runner that never came, went away, or left no log."""
+    """Return the verdict for a runner that never came, went away, or left no log.
+
+    Never proved: a job that uses up the memory or the processor loses its runner too.
+    """
     said = next((text for text in (*messages, job.error) if any(word in text for word in RUNNER_WORDS)), "")
     if said:
-        return Ruling(Verdict.INFRASTRUCTURE, f"GitHub says so: {said.rstrip('.')}", Certainty.PROVED)
+        return Ruling(Verdict.INFRASTRUCTURE, f"GitHub says so: {said.rstrip('.')}", Certainty.HIGH)
     if job.log_state != "never_written":
         return None
     if not job.runner and not job.failed_step:

@@ -80,11 +80,14 @@ def judge_flaky(job: Job, flips: Flips) -> Ruling | None:
 
 
 def judge_flaky_inside(job: Job, retried: Sequence[str]) -> Ruling | None:
-    """Return the verdict where the runner's own retries passed, and it failed the job for having needed them."""
+    """Return the verdict where the runner's own retries passed, and it failed the job for having needed them.
+
+    Never proved: another command of the job may end with the same exit code, as apt does.
+    """
     if job.tests or not retried or job.exit_code != NEXTEST_FAILED:
         return None
     names = ", ".join(retried[:3]) + (f" and {len(retried) - 3} more" if len(retried) > 3 else "")
-    return Ruling(Verdict.FLAKY_INSIDE, f"every test passed in the end, {names} when tried again", Certainty.PROVED)
+    return Ruling(Verdict.FLAKY_INSIDE, f"every test passed in the end, {names} when tried again", Certainty.HIGH)
 
 
 def _other_merge(other: Job, job: Job) -> str:

@@ -25,6 +25,10 @@ FELL_WITH = "was canceled because"
 """GitHub's annotation of a leg that fail-fast stopped: `The job was canceled because "x86" failed.`"""
 
 
+MAX_CANCELLING_S = 600.0
+"""GitHub ends a job by force minutes after it was cancelled; a leg that ran on longer was not stopped by another."""
+
+
 def newer_runs(runs: pd.DataFrame) -> dict[tuple[int, int], int]:
     """Return for each attempt the next run of its workflow, event and branch that began before it ended."""
     newer = find_newer_runs(runs)
@@ -82,7 +86,10 @@ def _judge_stopped_by_another(job: Job, past: Past, workflows: Workflows, option
         if (other.is_bad and judge_masked(other, past, workflows) is None)
         or (other.outcome == Outcome.CANCELLED and judge_timed_out(other, past, workflows, options) is not None)
     ]
-    legs = [other for other in failed if other.base == job.base and other.end <= job.end + options.timeout_tolerance_s]
+    legs = [
+        other for other in failed
+        if other.base == job.base and -MAX_CANCELLING_S <= other.end - job.end <= options.timeout_tolerance_s
+    ]  # fmt: skip
     said = next((text for text in past.messages.get(job.key, ()) if FELL_WITH in text), "")
     if legs or said:
         because = said.rstrip(".") if said else f"the leg {legs[0].name} failed before it was cancelled"
@@ -144,5 +151,5 @@ def judge_masked(job: Job, past: Past, workflows: Workflows) -> Ruling | None:
     telling = past.telling.get(job.place)
     if telling is not None and telling.run_outcome == Outcome.SUCCESS:
         proof = f"it is allowed to fail: the run of {telling.day}, in which it failed too, is green"
-        return Ruling(Verdict.MASKED, proof, Certainty.HIGH, telling)
+        return Ruling(Verdict.MASKED, proof, Certainty.MEDIUM, telling)
     return None
