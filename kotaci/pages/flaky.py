@@ -218,8 +218,9 @@ def _rate(x: int, n: int, low: float, high: float, *, few: int) -> Inline:
 
 def _passes(flake: Flake) -> str:
     since, needed = flake.judged.passes_since, flake.judged.passes_needed
-    passed = f"{plural(since, 'pass', 'passes')} since"
-    return passed if flake.status == FIXED else f"{passed}, {needed:,} needed"
+    if flake.status == FIXED:
+        return f"{plural(since, 'pass', 'passes')} since"
+    return f"{since:,} of {needed:,} passes needed"
 
 
 def grid_figure(flakiness: Flakiness) -> Block:

@@ -70,7 +70,7 @@ def test_the_table_tells_rate_passes_and_proof() -> None:
     _, flakiness = opened(Story().history("PPAPPPPRPPPP"))
     row = shown.ranking_table(flakiness).markdown.splitlines()[2]
     assert "`wobbles` · widgets · test" in row
-    assert "flaky · 4 passes since, 26 needed" in row
+    assert "flaky · 4 of 26 passes needed" in row
     assert "17 % \\[4.7, 45\\] · 2 of 12" in row
     assert "2 commits, 1 branch · 1 run again, 1 retried" in row
 
