@@ -213,9 +213,14 @@ def _besides(triage: Triage, first: Group, *, shown: Sequence[Group]) -> str:
     told += [lost] if (lost := _lost_words(triage)) else []
     if over:
         known = [group.verdict for group in over if group.verdict != Verdict.UNDECIDED]
-        named = ", ".join(f"{known.count(verdict)} {verdict}" for verdict in dict.fromkeys(known))
+        named = ", ".join(_count(known.count(verdict), verdict) for verdict in dict.fromkeys(known))
         told.append(f"{len(over)} {'is' if len(over) == 1 else 'are'} over" + (f" ({named})" if named else ""))
     return f"Besides: {', '.join(told)}." if told else ""
+
+
+def _count(n: int, verdict: Verdict) -> str:
+    """Return `2 regressions`, `2 timed out`: of the verdicts only these two are things that can be counted."""
+    return plural(n, str(verdict)) if verdict in {Verdict.REGRESSION, Verdict.CONSEQUENCE} else f"{n} {verdict}"
 
 
 def _lost_words(triage: Triage) -> str:
@@ -250,8 +255,8 @@ def triage_tiles(triage: Triage, runs: pd.DataFrame) -> Block:
     masked = {(group.workflow, group.job) for group in triage.groups if group.verdict == Verdict.MASKED}
     n_retried = int(triage.retried["n_green"].sum())
     n_lost = sum(lost.n_lost for lost in triage.lost)
-    kinds = pd.Series([str(group.verdict) for group in triage.groups]).value_counts()
-    named = [f"{count} {kind}" for kind, count in kinds.head(3).items()]
+    kinds = pd.Series([group.verdict for group in triage.groups], dtype=object).value_counts()
+    named = [_count(count, Verdict(kind)) for kind, count in kinds.head(3).items()]
     named += [f"{kinds.iloc[3:].sum()} more"] if len(kinds) > 3 else []
     late = f" and {plural(triage.n_overtime, 'time-out')}" if triage.n_overtime else ""
     cannot_tell_masked = not triage.sees_masked and not masked

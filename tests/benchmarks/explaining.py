@@ -105,6 +105,8 @@ def _beside(megabytes: float, seconds: float, ours: float) -> str:
 def _texts(folder: Path, corpus: Path | None) -> list[str]:
     if corpus is not None:
         paths = sorted(corpus.glob("*/log.txt"))
+        if not paths:
+            raise SystemExit(f"{corpus}: holds no */log.txt; name the folder whose folders hold one log each")
         return [path.read_bytes().decode("utf-8", "replace") for path in paths]
     with open_sample(folder / "sample") as store:
         (repo,) = store.repos()

@@ -128,6 +128,12 @@ def test_the_kinds_of_failures_add_up(history: History, triage: Triage) -> None:
     assert sum(int(count) for count in re.findall(r"\d+", told[1])) == int(told[0]) == len(triage.groups)
 
 
+def test_two_regressions_are_two(history: History, triage: Triage) -> None:
+    (group,) = [group for group in triage.groups if group.verdict == Verdict.REGRESSION]
+    twice = replace(triage, groups=[*triage.groups, replace(group, id="another")])
+    assert "2 regressions, " in shown.triage_answer(history, twice).markdown
+
+
 def test_what_the_data_cannot_show_is_no_zero(history: History, triage: Triage) -> None:
     blind = replace(
         triage, sees_reruns=False, sees_masked=False, retried=triage.retried.head(0), lost=[],
