@@ -250,14 +250,16 @@ CACHE_EVENTS = Table(
     _columns(
         _JOB
         + """
-step_number int its step
-action text action and version
+step_number int its step; missing where the log's steps are not known
+action text action and version; buildx for BuildKit's layers; empty for a post step that nothing in the log tells
 operation text restore or save
-result text exact, partial, miss, saved, not_saved
+result text exact, partial, miss, saved, not_saved; empty where the log leaves open whether the very key was found
 key text key asked for
 restored_key text key restored
 size_bytes int size of the archive
 wall_s float duration
+reason text why it was not saved, or not found
+line int its last line in the job's log
 """
     ),
 )
@@ -323,8 +325,9 @@ step_number int its step
 unit text name of the crate
 version text its version
 action text Compiling, Checking, Fresh, Downloaded
+is_local bool a crate of the workspace: cargo shows its folder
 started_at time when cargo said so
-wall_s float until the next word of cargo
+wall_s float until the next word of cargo: no crate's own time where several compile at once
 """
     ),
 )

@@ -13,6 +13,8 @@ from typing import Any
 
 from kotaci.facts.testing import to_test_rows
 from kotaci.logs import explain
+from kotaci.logs.caches import parse_cache_events
+from kotaci.logs.cargo import parse_units
 from kotaci.logs.ending import Ending, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
 from kotaci.logs.results import TestReport, parse_log_tests
@@ -29,9 +31,9 @@ ATTEMPT_TABLES = {
     "tests": 2,
     "rosters": 2,
     "failures": 4,
-    "cache_events": 1,
+    "cache_events": 2,
     "annotations": 1,
-    "units": 1,
+    "units": 2,
 }
 """Tables drawn from attempts, with the version of their extractor: raise it when its rows would come out otherwise."""
 
@@ -138,6 +140,9 @@ def to_rows(attempt: Attempt) -> Rows:
         rows["setups"].extend((*job_key, item.item, item.name, item.version) for item in job.setups)
         if job.outcome in _BREAKS and job.text is not None:
             rows["failures"].append(_failure_row(job, job_key))
+        if job.text is not None:
+            rows["cache_events"].extend(_cache_rows(job, job_key))
+            rows["units"].extend(_unit_rows(job, job_key))
         rows["annotations"].extend(
             (*job_key, a.get("annotation_level"), a.get("title"), a.get("message"), a.get("path"), a.get("start_line"))
             for a in attempt.annotations.get(job_id, ())
@@ -314,6 +319,59 @@ def _failure_row(job: _Job, key: tuple[Any, ...]) -> tuple[Any, ...]:
         why.confidence,
         why.signature or None,
     )
+
+
+def _cache_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *key,
+            _step_at(job, event.line, event.at, like="cache"),
+            event.action,
+            event.operation,
+            event.result,
+            event.key,
+            event.restored_key,
+            event.size_bytes,
+            event.wall_s,
+            event.reason,
+            event.line,
+        )
+        for event in parse_cache_events(job.text or "")
+    ]
+
+
+def _unit_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *key,
+            _step_at(job, unit.line, unit.at),
+            unit.unit,
+            unit.version,
+            unit.action,
+            unit.is_local,
+            to_moment(unit.at),
+            unit.wall_s,
+        )
+        for unit in parse_units(job.text or "")
+    ]
+
+
+def _step_at(job: _Job, line: int, at: str, *, like: str = "") -> int | None:
+    """Return the number of the step that printed the line: by lines where steps have them, else by its time.
+
+    The API's times are whole seconds, cut, so that short steps share one: of those that began with the last one before
+    the line, the first whose name has the word `like` is taken, else the last.
+    """
+    for step in job.steps:
+        if step.first_line is not None and step.last_line is not None and step.first_line <= line <= step.last_line:
+            return step.number
+    moment = to_moment(at)
+    begun = [step for step in job.steps if step.started_at and moment and step.started_at <= moment]
+    if not begun or begun[-1].first_line is not None:
+        return None
+    same = [step for step in begun if step.started_at == begun[-1].started_at]
+    alike = [step for step in same if like and like in step.name.lower()]
+    return (alike or same[-1:])[0].number
 
 
 def _run_row(attempt: Attempt, jobs: Sequence[_Job], key: tuple[Any, ...], workflow: str) -> tuple[Any, ...]:

@@ -1,0 +1,258 @@
+"""What a job's caches did, from the words of the actions that restore and save them.
+
+Wordings are a table: those of `actions/cache` and the toolkit below it (so of most actions that cache), `Swatinem/
+rust-cache`, the `setup-` actions, Gradle's action, and BuildKit's `type=gha`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from kotaci.logs.lines import MAX_LINE_CHARS, Line, parse_lines
+
+_CHEAP = ("Cache ", "cache is not found", "cache found", "cache key", "cache manifest", "GitHub Actions Cache")
+"""Without one of these words no wording below can stand in a log."""
+
+_RUST_CACHE = "Swatinem/rust-cache"
+
+_EXACT_ONLY = ("actions/setup-node", "actions/setup-go", "actions/setup-java")
+"""They pass no restore keys (their sources, 2025), so what they restore is what they asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEvent:
+    """One restore or save of one cache.
+
+    `result` is exact, partial or miss of a restore, saved or not_saved of a save, and empty where the log leaves open
+    whether the very key was found; of BuildKit's layers partial says that there was a manifest, not how much of it was
+    of use. `key` is the one asked for, `restored_key` the one found; `reason` says why something was not saved, or
+    not found, where the log does. `wall_s` runs from the step's first line, for `actions/cache` and post steps, else
+    from its first word on the cache, to its last: a look-up before that word is not in it. `line` is its last word, by
+    number, and `at` when its step began, as far as the log tells.
+    """
+
+    action: str
+    operation: str
+    result: str
+    key: str
+    restored_key: str
+    size_bytes: int | None
+    wall_s: float | None
+    reason: str
+    line: int
+    at: str
+
+
+_KEY = r"(?P<key>\S.{0,511}?)"
+_WORDS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
+    (operation, result, reason, re.compile(pattern))
+    for operation, result, reason, pattern in (
+        ("restore", "exact", "", rf"Cache hit for: (?P<restored>{_KEY})"),
+        ("restore", "exact", "", rf"Cache hit for key '(?P<restored>{_KEY})'"),
+        ("restore", "partial", "", r"Cache hit for restore-key: (?P<restored>.+)"),
+        ("restore", "exact", "", rf'Restored from cache key "(?P<restored>{_KEY})" full match: true\.'),
+        ("restore", "partial", "", r'Restored from cache key "(?P<restored>.+)" full match: false\.'),
+        ("restore", "found", "", r"Cache restored from key: (?P<restored>.+)"),
+        ("restore", "found", "", r"Restored Gradle User Home from cache key: (?P<restored>.+)"),
+        ("restore", "found", "", r"Cache restored successfully"),
+        ("restore", "miss", "", rf"Cache not found for (?:input )?keys: {_KEY}(?:, .*)?"),
+        ("restore", "miss", "", r"Cache not found\.?|No cache found\.|(?:\w+ )?[Cc]ache is not found"),
+        ("restore", "miss", "", r"Gradle User Home cache not found\..*"),
+        ("restore", "miss", "", r"Failed to restore: (?P<reason>.+)"),
+        ("save", "saved", "", rf"Cache saved with key: {_KEY}"),
+        ("save", "saved", "", r"Cache saved successfully"),
+        ("save", "saved", "", r"Sent (?P<size>\d{1,15}) of (?P=size) \(100\.0%\).*"),
+        ("save", "not_saved", "found", rf"Cache hit occurred on (?:the primary )?key {_KEY}, not saving cache\."),
+        ("save", "not_saved", "found", r"Cache up-to-date\."),
+        ("save", "not_saved", "another job saved it", rf"Failed to save: Unable to reserve cache with key {_KEY}, .*"),
+        ("save", "not_saved", "", r"Failed to save: (?P<reason>.+)"),
+        ("save", "not_saved", "path missing", r"Path Validation Error: .+ hence no cache is being saved\."),
+        ("", "", "", r"Cache Size: ~\d+ MB \((?P<size>\d{1,15}) B\)"),
+        ("", "", "", r"Received \d+ of (?P<size>\d{1,15}) .*"),
+        ("", "", "", rf"Caching Gradle User Home with cache key: {_KEY}"),
+    )
+)
+"""Operation, result and reason of each wording; `found` is exact or partial, by the key asked for."""
+
+_ACTION = re.compile(r"Run (?P<action>[\w.-]+/[\w./-]+@\S+)")
+_INPUT_KEY = re.compile(rf"\s{{2,4}}key: {_KEY}")
+_MANIFEST = re.compile(r"#(\d{1,6}) (importing cache manifest from|exporting to) (gha:\S+|GitHub Actions Cache).*")
+_MANIFEST_END = re.compile(r"#(\d{1,6}) (DONE|ERROR)\b:?(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The step being read: its action (empty: a post step or a script), when it began, and the key it asked for.
+
+    `is_cache`: it does nothing but cache, as far as one can tell, so that its time is the cache's.
+    """
+
+    action: str = ""
+    at: str = ""
+    key: str = ""
+    is_cache: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An event whose last word may still come."""
+
+    operation: str = ""
+    result: str = ""
+    key: str = ""
+    restored_key: str = ""
+    size_bytes: int | None = None
+    reason: str = ""
+    since: str = ""
+    line: int = 0
+    at: str = ""
+
+
+def parse_cache_events(text: str) -> list[CacheEvent]:
+    """Return what the caches of a job did, in the order of the log; none where no known wording stands in it."""
+    if not any(word in text for word in _CHEAP):
+        return []
+    reader = _Reader()
+    for line in parse_lines(text):
+        reader.read(line)
+    reader.end_step()
+    return sorted(reader.events, key=lambda event: event.line)
+
+
+class _Reader:
+    """Goes through a log once, step by step."""
+
+    def __init__(self) -> None:
+        self.events: list[CacheEvent] = []
+        self._step = _Step()
+        self._open = _Open()
+        self._manifests: dict[str, tuple[str, str, str]] = {}
+        self._key_follows = False
+
+    def read(self, line: Line) -> None:
+        text = line.text[:MAX_LINE_CHARS]
+        if line.mark == "group" and text.startswith("Run "):
+            self.end_step()
+            action = _ACTION.fullmatch(text)
+            name = action["action"] if action else ""
+            self._step = _Step(name, line.at, is_cache=_only_caches(name))
+        elif text == "Post job cleanup.":
+            self.end_step()
+            self._step = _Step(at=line.at, is_cache=True)
+        elif line.is_echo:
+            if not self._step.key and (key := _INPUT_KEY.fullmatch(text)):
+                self._step = replace(self._step, key=key["key"])
+        elif self._key_follows:
+            self._key_follows = False
+            self._step = replace(self._step, key=text.strip())
+        elif text == "Cache Key:":
+            self._key_follows = True
+        elif text.startswith("#"):
+            self._read_manifest(line, text)
+        else:
+            for operation, result, reason, pattern in _WORDS:
+                if found := pattern.fullmatch(text.rstrip()):
+                    self._take(line, operation, result, reason, found.groupdict())
+                    break
+
+    def _take(self, line: Line, operation: str, result: str, reason: str, told: dict[str, str | None]) -> None:
+        key, restored, size = (told.get(name) or "" for name in ("key", "restored", "size"))
+        key = "" if restored else key
+        if self._is_other(operation, result, key, restored):
+            self.end_event()
+        was = self._open
+        if result == "found":
+            result = was.result or self._exactness(restored)
+        self._open = _Open(
+            operation or was.operation,
+            result or was.result,
+            key or was.key,
+            restored or was.restored_key,
+            int(size) if size else was.size_bytes,
+            reason or told.get("reason") or was.reason,
+            was.since or (self._step.at if self._step.is_cache else "") or line.at,
+            line.number,
+            line.at,
+        )
+
+    def _is_other(self, operation: str, result: str, key: str, restored: str) -> bool:
+        """Tell whether the word begins another event than the one that is open."""
+        was = self._open
+        if operation and was.operation and operation != was.operation:
+            return True
+        if restored and was.restored_key and restored != was.restored_key:
+            return True
+        if was.result == "miss" and operation == "restore" and result != "miss":
+            return True
+        return bool(key and was.key and key != was.key)
+
+    def _exactness(self, restored: str) -> str:
+        asked = self._step.key
+        if restored and asked:
+            return "exact" if restored == asked else "partial"
+        return "exact" if restored and self._step.action.partition("@")[0] in _EXACT_ONLY else ""
+
+    def _read_manifest(self, line: Line, text: str) -> None:
+        if begun := _MANIFEST.fullmatch(text):
+            operation = "save" if begun[2].startswith("exporting") else "restore"
+            self._manifests[begun[1]] = (operation, begun[3] if operation == "restore" else "gha", line.at)
+        elif (ended := _MANIFEST_END.match(text)) and ended[1] in self._manifests:
+            operation, key, since = self._manifests.pop(ended[1])
+            is_done = ended[2] == "DONE"
+            result = ("saved" if is_done else "not_saved") if operation == "save" else "partial" if is_done else "miss"
+            reason = "" if is_done else ended[3].strip()
+            found = key if result == "partial" else ""
+            self._emit("buildx", _Open(operation, result, key, found, None, reason, since, line.number, line.at))
+
+    def end_event(self) -> None:
+        was = self._open
+        self._open = _Open()
+        if was.operation:
+            self._emit(self._step.action or self._action_of(was), was)
+
+    def end_step(self) -> None:
+        self.end_event()
+        self._step = _Step()
+        self._key_follows = False
+
+    def _action_of(self, was: _Open) -> str:
+        """Return the action of a post step, which the log does not name: that of the restore with its key, and of
+        several the last, since post steps run in reverse."""
+        key = was.key or self._step.key
+        restores = [event for event in reversed(self.events) if event.operation == "restore"]
+        if key:
+            return next((event.action for event in restores if key in {event.key, event.restored_key}), "")
+        return next((event.action for event in restores if event.action.startswith(_RUST_CACHE)), "")
+
+    def _emit(self, action: str, was: _Open) -> None:
+        key = was.key or self._step.key or (was.restored_key if was.result == "exact" else "")
+        if not key and was.reason == "found":
+            key = next((event.key for event in reversed(self.events) if event.action == action), "")
+        found = (was.restored_key or (key if was.result == "exact" else "")) if was.operation == "restore" else ""
+        self.events.append(
+            CacheEvent(
+                action,
+                was.operation,
+                was.result,
+                key,
+                found,
+                was.size_bytes,
+                _seconds(was.since, was.at),
+                was.reason,
+                was.line,
+                self._step.at or was.at,
+            )
+        )
+
+
+def _only_caches(action: str) -> bool:
+    name = action.partition("@")[0]
+    return name == "actions/cache" or name.startswith("actions/cache/")
+
+
+def _seconds(since: str, until: str) -> float | None:
+    if not since or not until:
+        return None
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
