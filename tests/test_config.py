@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from kotaci.analysis.alarms import HealthOptions
+from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
 from kotaci.cli import main
@@ -282,10 +283,15 @@ def test_the_schema_is_one_and_says_what_every_key_means() -> None:
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("ci_health", HealthOptions), ("failure_triage", TriageOptions), ("flaky_tests", FlakeOptions)],
+    [
+        ("ci_health", HealthOptions),
+        ("failure_triage", TriageOptions),
+        ("flaky_tests", FlakeOptions),
+        ("cache_analysis", CachingOptions),
+    ],
 )
 def test_thresholds_are_those_of_the_analysis(
-    name: str, options: type[HealthOptions | TriageOptions | FlakeOptions]
+    name: str, options: type[HealthOptions | TriageOptions | FlakeOptions | CachingOptions]
 ) -> None:
     known = read_schema()["properties"]["thresholds"]["properties"][name]["properties"]
     words = {"int": "integer", "float": "number"}

@@ -52,5 +52,5 @@ def test_wheel_makes_a_report_in_an_empty_environment(tmp_path: Path) -> None:
     said = run(python, "-m", "kotaci", "report", "--sample", "--out", tmp_path / "reports", cwd=tmp_path)
     assert "index.html" in said
     assert {path.name for path in (tmp_path / "reports").glob("*.html")} == {
-        "index.html", "ci_health.html", "failure_triage.html", "flaky_tests.html",
+        "index.html", "ci_health.html", "failure_triage.html", "flaky_tests.html", "cache_analysis.html",
     }  # fmt: skip

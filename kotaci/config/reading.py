@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from kotaci.analysis.alarms import HealthOptions
+from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
 from kotaci.config.values import Config, Labels, Landmark, Owners, Prices, dotted, published_prices
@@ -28,7 +29,7 @@ MOST_PROBLEMS = 5
 """So many are told; the rest is counted."""
 
 Path = tuple[str | int, ...]
-Options = TypeVar("Options", HealthOptions, TriageOptions, FlakeOptions)
+Options = TypeVar("Options", HealthOptions, TriageOptions, FlakeOptions, CachingOptions)
 
 
 @dataclass(frozen=True)
@@ -258,6 +259,7 @@ def _to_config(said: Mapping[str, Any], *, source: str) -> Config:
         health=_options(HealthOptions(), thresholds.get("ci_health", {})),
         triage=_options(TriageOptions(), thresholds.get("failure_triage", {})),
         flakes=_options(FlakeOptions(), thresholds.get("flaky_tests", {})),
+        caching=_options(CachingOptions(), thresholds.get("cache_analysis", {})),
         causes=tuple(_to_cause(entry) for entry in said.get("cause", [])),
         prices=Prices(
             per_minute={

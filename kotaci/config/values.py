@@ -16,6 +16,8 @@ from typing import Any
 
 from kotaci.analysis.alarms import DEFAULTS as HEALTH
 from kotaci.analysis.alarms import HealthOptions
+from kotaci.analysis.caching import DEFAULTS as CACHING
+from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import DEFAULTS as TRIAGE
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import DEFAULTS as FLAKES
@@ -101,6 +103,7 @@ class Config:
     health: HealthOptions = HEALTH
     triage: TriageOptions = TRIAGE
     flakes: FlakeOptions = FLAKES
+    caching: CachingOptions = CACHING
     causes: Sequence[OwnCause] = ()
     prices: Prices = field(default_factory=Prices)
     dates: Sequence[Landmark] = ()
@@ -116,6 +119,7 @@ class Config:
         values |= _members("thresholds.ci_health", self.health)
         values |= _members("thresholds.failure_triage", self.triage)
         values |= _members("thresholds.flaky_tests", self.flakes)
+        values |= _members("thresholds.cache_analysis", self.caching)
         values["cause"] = [asdict(cause) for cause in self.causes]
         values |= {dotted("prices", "per_minute", label): price for label, price in self.prices.per_minute.items()}
         values["prices.person_hour"] = self.prices.person_hour

@@ -171,9 +171,16 @@ def plot_outcomes(
 
 
 def plot_rate(
-    weeks: pd.DataFrame, *, title: str, period: str = "week", marks: Sequence[Mark] = (), none: str = _NONE
+    weeks: pd.DataFrame,
+    *,
+    title: str,
+    period: str = "week",
+    rate: str = "failure_rate",
+    y: str = "failed, % of runs",
+    marks: Sequence[Mark] = (),
+    none: str = _NONE,
 ) -> Block:
-    """Return the failure rate by period with its 95 % interval, for rows (period_at, n, failure_rate, low, high).
+    """Return the rate of that column by period with its 95 % interval, for rows (period_at, n, `rate`, low, high).
 
     One panel, on one scale, for each value of `series`, where there is that column, up to MOST_SERIES. Weeks with
     n < FEW are hollow dots off the line. Raises ValueError for more series.
@@ -184,19 +191,20 @@ def plot_rate(
     top = 1.04 * max(5.0, float(np.nanmax([*(100 * _floats(weeks["high"])), 5.0])))
 
     def draw(figure: Figure, theme: Theme) -> None:
-        panels = _panels(figure, theme, groups, title=title, y="failed, % of runs", period=period)
+        panels = _panels(figure, theme, groups, title=title, y=y, period=period)
         for axes, rows in zip(panels, groups.values(), strict=True):
             is_few = _floats(rows["n"]) < FEW
             low, high = (np.where(is_few, np.nan, 100 * _floats(rows[name])) for name in ("low", "high"))
             axes.fill_between(rows["period_at"], low, high, color=theme.accent, alpha=0.15, linewidth=0)
-            _line(axes, rows["period_at"], 100 * _floats(rows["failure_rate"]), is_few, theme)
+            _line(axes, rows["period_at"], 100 * _floats(rows[rate]), is_few, theme)
             axes.set_ylim(0, top)
         _few_legend(panels[0], weeks, theme)
         _draw_marks(panels, shown_marks, theme, to_place=_place_in_time)
 
     n_runs = int(_floats(weeks["n"]).sum())
     shown_marks = _within(marks, weeks, period)
-    alt = f"{title} Line: failure rate by {period}, n = {n_runs:,}, {_span(weeks)}.{_marks_in_words(shown_marks)}"
+    what = f"{rate.replace('_', ' ')} by {period}"
+    alt = f"{title} Line: {what}, n = {n_runs:,}, {_span(weeks)}.{_marks_in_words(shown_marks)}"
     return picture(draw, size=_size(groups), alt=alt)
 
 

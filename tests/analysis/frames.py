@@ -116,3 +116,17 @@ def declared(tree: str, job_key: str, **told: Any) -> Row:
             "job_key": job_key, "job": job_key, "leg": "", "is_dynamic": False, "needs": "", "runs_on": "ubuntu-24.04",
             "timeout_min": 20.0, "has_timeout": True, "condition": "", "is_allowed_to_fail": False, "uses": "",
             "n_steps": 2, "line": 10} | told  # fmt: skip
+
+
+def restore(of: Row, result: str, key: str, **told: Any) -> Row:
+    """Return a restore of a cache in a job: 200 MB in 12 seconds, unless it missed."""
+    return {**{name: of[name] for name in KEYS}, "step_number": 2, "action": "actions/cache", "operation": "restore",
+            "result": result, "key": key, "restored_key": "" if result == "miss" else key,
+            "size_bytes": None if result == "miss" else 200_000_000,
+            "wall_s": 1 if result == "miss" else 12} | told  # fmt: skip
+
+
+def unit(of: Row, name: str, **told: Any) -> Row:
+    """Return a crate that a job compiled: a dependency."""
+    return {**{key: of[key] for key in KEYS}, "step_number": 3, "unit": name, "version": "1.0.0",
+            "action": "Compiling", "started_at": of["started_at"], "wall_s": 2, "is_local": False} | told  # fmt: skip

@@ -1,0 +1,201 @@
+"""What `cache_analysis` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from kotaci.analysis.caching import Caching, family_of, rate_families
+from kotaci.config import Landmark
+from kotaci.facts import History
+from kotaci.model import Severity, plural
+from kotaci.pages.opening import no_runs, to_marks
+from kotaci.report import charts, words
+from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
+from kotaci.report.inline import Inline, code, sentence, stacked
+
+ANALYSED = ("runs", "jobs", "cache_events", "units")
+"""The tables that the analysis reads."""
+
+TABLES = (*ANALYSED, "caches")
+"""The tables that the notebook reads."""
+
+QUOTA_BYTES = 10 * 1024**3
+"""GitHub's limit for a repository that did not buy more, and beyond which the longest unused is dropped."""
+
+_NO_CACHE = "Cannot be told: no log in this window holds a cache step."
+
+
+def caching_answer(history: History, caching: Caching) -> Block:
+    """Return the answer in a paragraph: how often caches hit, and what weighs most."""
+    if history["runs"].empty:
+        return no_runs(history)
+    if not caching.n_restores:
+        return answer(sentence("**{why}**", why=_NO_CACHE), tone="info")
+    rate = sentence("**{x} of {n} restores hit exactly.**", x=caching.n_exact, n=caching.n_restores)
+    told = caching.families.dropna(subset="worth_s")
+    if len(told):
+        gave = float((told["worth_s"] * told["n"]).sum())
+        rate = sentence(
+            "{rate} Where it can be told, in {n}, they {verb} jobs {time}, restoring and saving paid.",
+            rate=rate,
+            n=plural(len(told), "cache"),
+            verb="gave" if gave >= 0 else "cost",
+            time=words.duration(abs(gave)),
+        )
+    urgent = [finding for finding in caching.findings if finding.severity >= Severity.MEDIUM]
+    if not urgent:
+        past = f" {plural(len(caching.findings), 'finding')} below is over." if caching.findings else ""
+        return answer(sentence("{rate} Nothing stands out now.{past}", rate=rate, past=past), tone="good")
+    first, rest = urgent[0], len(caching.findings) - 1
+    text = sentence("{rate} {subject} {claim}.", rate=rate, subject=code(first.subject), claim=first.claim)
+    if rest:
+        text = sentence("{text} {more} below.", text=text, more=plural(rest, "more finding"))
+    return answer(text, tone="bad" if first.severity >= Severity.HIGH else "warn")
+
+
+def caching_tiles(caching: Caching, history: History) -> Block:
+    """Return the four figures that tell most; none without restores."""
+    if not caching.n_restores:
+        return note(sentence("No figures without cache steps."))
+    hits = caching.events[caching.events["result"] != "miss"]
+    spent = hits["wall_s"].sum()
+    redone = int(caching.redone["n_redone"].sum())
+    held = _newest(history["caches"])
+    size = float(held["size_bytes"].astype(float).sum())
+    return tiles(
+        [
+            Tile(words.percent(caching.n_exact / caching.n_restores), "exact hits", f"n = {caching.n_restores:,}"),
+            Tile(
+                words.duration(spent), "spent to restore", f"{plural(len(hits), 'restore')} of {len(caching.events):,}"
+            ),
+            Tile(
+                redone,
+                "exact hits compiled all again",
+                f"of {plural(int(caching.redone['n_hits'].sum()), 'hit')} before cargo",
+                "warn" if redone else "good",
+            ),
+            Tile(
+                words.percent(size / QUOTA_BYTES) if len(held) else "–",
+                "of 10 GB are held" if len(held) else "how much is held is not known",
+                plural(len(held), "cache") if len(held) else "",
+                "warn" if size > 0.9 * QUOTA_BYTES else "calm",
+            ),
+        ]
+    )
+
+
+def family_table(caching: Caching) -> Block:
+    """Return one row a cache: how often it hits, what a miss costs and what a hit saves."""
+    shown = caching.families
+    return table(
+        shown.assign(
+            missed=[
+                stacked(row.n_miss, f"{row.n_partial:,} partial") if row.n_partial else f"{row.n_miss:,}"
+                for row in shown.itertuples()
+            ],
+            restore=[
+                words.MISSING
+                if words.is_missing(row.restore_s)
+                else stacked(words.duration(row.restore_s), f"{row.size_bytes / 1e6:,.1f} MB")
+                for row in shown.itertuples()
+            ],
+            cost=[
+                stacked(_signed(row.miss_cost_s), f"[{_signed(row.miss_cost_low_s)}, {_signed(row.miss_cost_high_s)}]")
+                if not words.is_missing(row.miss_cost_s)
+                else words.MISSING
+                for row in shown.itertuples()
+            ],
+            gain=[_signed(worth) for worth in shown["worth_s"]],
+            place=_places(shown),
+        ),
+        [
+            Col("place", "job and keys", kind="stacked"),
+            Col("n", "restores", kind="number"),
+            Col("missed", kind="stacked"),
+            Col("hit_rate", "exact [95 %]", kind="interval", n="n", few=caching.options.min_restores),
+            Col("restore", kind="stacked"),
+            Col("cost", "a miss costs [95 %]", kind="stacked"),
+            Col("gain", "gives a job"),
+        ],
+        more="more caches",
+        none=_NO_CACHE,
+    )
+
+
+def _places(shown: pd.DataFrame) -> list[Inline]:
+    return [stacked(f"{row.workflow} / {row.job}", row.family or words.MISSING) for row in shown.itertuples()]
+
+
+def _signed(seconds: float) -> str:
+    if words.is_missing(seconds):
+        return words.MISSING
+    return words.duration(seconds) if seconds >= 0 else f"−{words.duration(-seconds)}"
+
+
+def rates_figure(caching: Caching, *, dates: Sequence[Landmark] = ()) -> Block:
+    """Return the share of exact hits of the busiest caches by period; `dates` are marked in it."""
+    rates, period = rate_families(caching.events)
+    return charts.plot_rate(
+        rates,
+        period=period,
+        rate="hit_rate",
+        y="exact hits, % of restores",
+        marks=to_marks(dates),
+        title=f"{caching.n_exact:,} of {plural(caching.n_restores, 'restore')} hit exactly",
+        none=_NO_CACHE,
+    )
+
+
+def redone_table(caching: Caching) -> Block:
+    """Return one row a cache in front of cargo: how many hits were followed by compiling dependencies."""
+    shown = caching.redone
+    return table(
+        shown.assign(place=_places(shown), alike=shown["others"].where(shown["others"] != "", words.MISSING)),
+        [
+            Col("place", "job and keys", kind="stacked"),
+            Col("n_hits", "exact hits", kind="number"),
+            Col("n_redone", "compiled again", kind="number"),
+            Col("n_crates", "crates, hit", kind="number"),
+            Col("n_crates_missed", "crates, miss", kind="number"),
+            Col("alike", "same key, used by"),
+        ],
+        none="Cannot be told: no log shows cargo compiling after a cache was restored.",
+    )
+
+
+def listed_table(history: History) -> Block:
+    """Return what GitHub held when it was last asked, by key family and whose it is, the largest first."""
+    held = _newest(history["caches"])
+    if held.empty:
+        return note(sentence("Not known: no list of caches was fetched."))
+    pulls = held["ref"].fillna("").str.startswith("refs/pull/")
+    frame = held.assign(
+        family=held["key"].map(family_of),
+        whose=pulls.map({True: "pull requests", False: "branches"}),
+        megabytes=held["size_bytes"].astype(float) / 1e6,
+    )
+    grouped = frame.groupby(["family", "whose"]).agg(
+        n=("cache_id", "size"), megabytes=("megabytes", "sum"), last_used_at=("last_used_at", "max")
+    )
+    return table(
+        grouped.reset_index().sort_values("megabytes", ascending=False, ignore_index=True),
+        [
+            Col("family", "keys", kind="code"),
+            Col("whose", "saved by"),
+            Col("n", "caches", kind="number"),
+            Col("megabytes", "MB", kind="number"),
+            Col("last_used_at", "last used", kind="time"),
+        ],
+        more="more kinds of keys",
+    )
+
+
+def caching_actions(caching: Caching) -> Block:
+    """Return what to do, ranked."""
+    return findings(caching.findings, none="Nothing to do: no threshold was passed.")
+
+
+def _newest(caches: pd.DataFrame) -> pd.DataFrame:
+    return caches[caches["as_of_at"] == caches["as_of_at"].max()]
