@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 
 class ExitCode(IntEnum):
-    """The documented contract of every command; nothing else is ever returned."""
+    """The documented contract of every command; only `kotaci watch` returns another, that of the command it ran."""
 
     DONE = 0
     BAD_FINDING = 1

@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "logs": {"model"},
     "store": {"model", "redaction"},
     "workflows": {"model", "tables"},
+    "watch": {"model", "redaction"},
     "archives": {"model", "logs", "store", "workflows"},
     "github": {"model", "logs", "store", "archives"},
     "facts": {"model", "tables", "logs", "store", "workflows"},
@@ -28,7 +29,7 @@ MAY_IMPORT = {
     "report": {"model", "tables", "redaction"},
     "pages": {"model", "places", "logs", "store", "config", "facts", "sample", "analysis", "report"},
     "cli": {"model", "places", "store", "config", "archives", "github", "facts", "sample", "report"}
-    | {"logs", "analysis", "pages"},
+    | {"logs", "analysis", "pages", "watch"},
     "__main__": {"cli"},
 }
 """For each room, the rooms below that it may use; a room may always use itself."""
@@ -53,9 +54,10 @@ WALLS = {
     "zstandard": {"store"},
     "junitparser": {"logs/results/junit.py"},
     "platformdirs": {"places.py"},
+    "psutil": {"watch/processes.py"},
     "click": {"cli"},
     "rich": {"cli"},
-    "subprocess": {"archives/git.py", "cli/working.py", "github/token.py", "report/runner.py"},
+    "subprocess": {"archives/git.py", "cli/working.py", "github/token.py", "report/runner.py", "watch/processes.py"},
 }
 """For each library, the only files or rooms that may import it."""
 

@@ -16,13 +16,15 @@ from kotaci.cli.importing import import_command
 from kotaci.cli.reporting import report_command
 from kotaci.cli.terminal import complain, start_logging
 from kotaci.cli.triaging import triage_command
+from kotaci.cli.watching import watch_command
 from kotaci.cli.working import lab_command
 from kotaci.model import ExitCode, KotaciError
 
 EXIT_CODES = """
 \b
 Exit codes: 0 done · 1 done, and a finding is at or above --fail-on · 2 bad input or configuration ·
-3 incomplete but kept, run again · 4 GitHub refused · 5 a notebook failed, the rest was delivered
+3 incomplete but kept, run again · 4 GitHub refused · 5 a notebook failed, the rest was delivered ·
+kotaci watch returns its command's
 """
 
 
@@ -44,6 +46,7 @@ for command in (
     config_command,
     causes_command,
     triage_command,
+    watch_command,
 ):
     cli.add_command(command)
 
