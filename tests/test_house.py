@@ -49,6 +49,7 @@ WALLS = {
     "ruamel": {"workflows"},
     "re2": {"logs/patterns.py"},
     "scipy": {"analysis"},
+    "ruptures": {"analysis/durations/splitting.py"},
     "jsonschema": {"config/reading.py"},
     "sqlite3": {"store"},
     "zstandard": {"store"},

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.benchmarks.changes import measure_changes
+from tests.benchmarks.durations import measure_durations
 from tests.benchmarks.explaining import measure_explain
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.measure import (
@@ -23,7 +24,7 @@ from tests.benchmarks.measure import (
     run_step,
 )
 
-PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes")
+PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,6 +65,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_fetch(folder)
     if part == "changes":
         return measure_changes()
+    if part == "durations":
+        return measure_durations()
     if part == "memory":
         return measure_memory(folder)
     if part == "explain":

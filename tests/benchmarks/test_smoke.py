@@ -11,6 +11,7 @@ from kotaci.facts import build_facts, read_history
 from kotaci.store import open_store
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.changes import measure_changes
+from tests.benchmarks.durations import measure_durations
 from tests.benchmarks.explaining import EXPLAIN_STEPS, to_ere
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
@@ -89,6 +90,12 @@ def test_called_changes_are_measured() -> None:
     assert rows["20 commits, 0% flaky, then 100% fail: found, median delay; two in a row"] == "100%, 4; 100%, 2"
     assert rows["failures in a row needed after 20 commits, 0/10 % flaky"] == "4/8"
     assert any(value.endswith("changes") for value in rows.values())
+
+
+def test_found_shifts_are_measured() -> None:
+    rows = dict(measure_durations(n_series=2))
+    assert len(rows) == 2 + 3 + 3 + 2 * 3
+    assert all("; " in value for name, value in rows.items() if name.endswith("false alarms"))
 
 
 @pytest.mark.parametrize(
