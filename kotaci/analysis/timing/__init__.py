@@ -1,19 +1,33 @@
 """What makes a run as long as it is, what its minutes cost, and what a change would have made of the runs recorded.
 
 `network` joins jobs with the `needs` that they waited for, `paths` finds the critical path, `billing` counts minutes.
+`scenarios` are changes as data, `replaying` plays every run with one.
 """
 
 from kotaci.analysis.timing.billing import Bill, lost_minutes, price_of, to_bill, to_billed
 from kotaci.analysis.timing.network import Network, to_network
+from kotaci.analysis.timing.options import DEFAULTS, TimingOptions
 from kotaci.analysis.timing.paths import Paths, critical_paths
+from kotaci.analysis.timing.replaying import Effect, replay
+from kotaci.analysis.timing.scenarios import AddNeed, Faster, RemoveNeed, Scenario, Split, TimeOut
 
 __all__ = [
+    "DEFAULTS",
+    "AddNeed",
     "Bill",
+    "Effect",
+    "Faster",
     "Network",
     "Paths",
+    "RemoveNeed",
+    "Scenario",
+    "Split",
+    "TimeOut",
+    "TimingOptions",
     "critical_paths",
     "lost_minutes",
     "price_of",
+    "replay",
     "to_bill",
     "to_billed",
     "to_network",
