@@ -21,6 +21,8 @@ _MOST_EXACT = 400
 _POWER_80 = 1 + 0.8416212335729143 / Z
 """Half-widths that an effect must have to be shown four times in five (z of 80 % beside that of the interval)."""
 _TAIL = 0.025
+_FEWEST = 3
+"""Runs on each side: two may owe what they have in common to one cold cache or one bad day, whatever a test says."""
 _MOST_RUNS = 1_000
 
 
@@ -110,12 +112,12 @@ def shift_ratio(before: Sequence[float], after: Sequence[float]) -> tuple[float,
 
     Hodges & Lehmann (1963) on logarithms, the interval after Hollander & Wolfe, Nonparametric Statistical Methods,
     section 4.3. Values of both sides must be above 0, and there must be some. Its least is 4 against 4, or 3
-    against 5. Ties make it a little wide.
+    against 5; never with fewer than 3. Ties make it a little wide.
     """
     logs = np.sort(np.subtract.outer(np.log(np.asarray(after, float)), np.log(np.asarray(before, float))).ravel())
     ratio = float(np.exp(np.median(logs)))
     rank = _rank(len(before), len(after))
-    if rank == 0:
+    if rank == 0 or min(len(before), len(after)) < _FEWEST:
         return ratio, math.nan, math.nan
     return ratio, float(np.exp(logs[rank - 1])), float(np.exp(logs[len(logs) - rank]))
 
@@ -151,5 +153,5 @@ def _rank(n: int, m: int) -> int:
 
 def _runs_needed(n_before: int, n_after: int) -> int | None:
     """Return how many runs after the change can show anything; the chance of the clearest order must be small."""
-    needed = (n for n in range(n_after + 1, _MOST_RUNS) if 1 / math.comb(n_before + n, n) <= _TAIL)
-    return next(needed, None) if n_before else None
+    needed = (n for n in range(max(n_after + 1, _FEWEST), _MOST_RUNS) if 1 / math.comb(n_before + n, n) <= _TAIL)
+    return next(needed, None) if n_before >= _FEWEST else None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from kotaci import __version__
+from kotaci.cli.claiming import claim_command
 from kotaci.cli.configuring import config_command
 from kotaci.cli.explaining import causes_command
 from kotaci.cli.fetching import fetch_command
@@ -22,9 +23,9 @@ from kotaci.model import ExitCode, KotaciError
 
 EXIT_CODES = """
 \b
-Exit codes: 0 done · 1 done, and a finding is at or above --fail-on · 2 bad input or configuration ·
-3 incomplete but kept, run again · 4 GitHub refused · 5 a notebook failed, the rest was delivered ·
-kotaci watch returns its command's
+Exit codes: 0 done · 1 done, and a finding is at or above --fail-on, or a claim is contradicted ·
+2 bad input or configuration · 3 incomplete but kept, run again · 4 GitHub refused ·
+5 a notebook failed, the rest was delivered · kotaci watch returns its command's
 """
 
 
@@ -46,6 +47,7 @@ for command in (
     config_command,
     causes_command,
     triage_command,
+    claim_command,
     watch_command,
 ):
     cli.add_command(command)
