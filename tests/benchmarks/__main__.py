@@ -23,8 +23,9 @@ from tests.benchmarks.measure import (
     measure_notebooks,
     run_step,
 )
+from tests.benchmarks.watching import measure_watch
 
-PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations")
+PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations", "watch")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -67,6 +68,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_changes()
     if part == "durations":
         return measure_durations()
+    if part == "watch":
+        return measure_watch(folder)
     if part == "memory":
         return measure_memory(folder)
     if part == "explain":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.benchmarks.explaining import EXPLAIN_STEPS, to_ere
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
 from tests.benchmarks.measure import in_own_process, measure_histories, run_step
+from tests.benchmarks.watching import measure_watch
 
 
 def test_a_generated_history_has_as_many_jobs_as_asked_for_over_two_years(tmp_path: Path) -> None:
@@ -109,6 +111,16 @@ def test_found_shifts_are_measured() -> None:
 )
 def test_patterns_are_spelled_as_grep_reads_them(pattern: str, spelled: str | None) -> None:
     assert to_ere(pattern) == spelled
+
+
+@pytest.mark.cargo
+@pytest.mark.skipif(not shutil.which("cargo"), reason="no Rust toolchain")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the time of children that way")
+def test_a_watched_build_is_measured_beside_a_plain_one(tmp_path: Path) -> None:
+    rows = dict(measure_watch(tmp_path, n_crates=2, n_modules=2, n_rounds=1))
+    assert "x of plain" in rows["cargo build of 2 crates, watched: wall"]
+    assert rows["that build, as recorded: most memory"].endswith(" MB")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("step", sorted(EXPLAIN_STEPS))

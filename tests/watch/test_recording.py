@@ -76,9 +76,9 @@ def test_merging_keeps_totals_and_peaks_and_stays_bounded(held: list[Sample], ha
     assert [one.at_s for one in kept[-1:]] == [one.at_s for one in held[-1:]]
 
 
-def test_a_day_at_one_look_a_second_is_a_small_file(tmp_path: Path) -> None:
+def test_three_hours_at_one_look_a_second_are_a_small_file(tmp_path: Path) -> None:
     kept: tuple[Sample, ...] = ()
-    for second in range(86_400):
+    for second in range(3 * 3_600):
         kept = add(kept, sample(at_s=second + 0.123456789, rss_bytes=2 * 10**9 + second, written_bytes=10**8))
     write_recording(recording(*kept), tmp_path / "watch.json")
     assert 1_800 <= len(kept) <= 3_600
