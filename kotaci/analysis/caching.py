@@ -42,7 +42,7 @@ class CachingOptions:
 DEFAULTS = CachingOptions()
 
 RESULTS = ("exact", "partial", "miss")
-"""How a restore may end; what a log leaves open is counted apart."""
+"""How a restore may end; what a log leaves open is in no rate."""
 
 FAMILY = ["workflow", "job", "action", "family"]
 
@@ -56,7 +56,8 @@ class Caching:
     miss_cost_s: by how much longer the job took after a miss than after an exact hit, with low and high (nan where it
     cannot be told); worth_s: what the cache gives a job on average, restoring and saving paid.
     redone: one row a family whose exact hits were followed by compiling: n_hits, n_redone of these, n_crates the
-    median of dependencies compiled after a hit, n_crates_missed after a miss; others: jobs that ask for the same key.
+    median of dependencies compiled after a hit, n_crates_missed after a miss; others: jobs whose hits of
+    the same key compile none.
     events: every restore of the window with its family and the job's wall time.
     """
 
@@ -66,7 +67,6 @@ class Caching:
     findings: Sequence[Finding]
     n_restores: int
     n_exact: int
-    n_saves: int
     options: CachingOptions
 
 
@@ -112,7 +112,6 @@ def assess_caching(
         findings=sorted(found, key=lambda finding: (-finding.severity, -finding.n)),
         n_restores=len(first),
         n_exact=int((first["result"] == "exact").sum()),
-        n_saves=int((saves["result"] == "saved").sum()),
         options=options,
     )
 
@@ -128,7 +127,6 @@ def _with_jobs(events: pd.DataFrame, runs: pd.DataFrame, jobs: pd.DataFrame) -> 
     joined = events.merge(of_job, on=_KEY, suffixes=("", "_of_job")).merge(of_run, on=["run_id", "attempt"])
     return joined.assign(
         family=joined["key"].fillna("").map(family_of),
-        path=joined["workflow"],
         workflow=joined["workflow"].map(short_workflow),
         wall_s=joined["wall_s"].astype(float),
     ).sort_values(["started_at", "run_id", "attempt"], ignore_index=True)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from kotaci.logs.lines import MAX_LINE_CHARS, Line, parse_lines
+from kotaci.logs.lines import MAX_LINE_CHARS, Line, parse_lines, seconds_between
 
 _CHEAP = ("Cache ", "cache is not found", "cache found", "cache key", "cache manifest", "GitHub Actions Cache")
 """Without one of these words no wording below can stand in a log."""
@@ -239,7 +238,7 @@ class _Reader:
                 key,
                 found,
                 was.size_bytes,
-                _seconds(was.since, was.at),
+                seconds_between(was.since, was.at),
                 was.reason,
                 was.line,
                 self._step.at or was.at,
@@ -250,9 +249,3 @@ class _Reader:
 def _only_caches(action: str) -> bool:
     name = action.partition("@")[0]
     return name == "actions/cache" or name.startswith("actions/cache/")
-
-
-def _seconds(since: str, until: str) -> float | None:
-    if not since or not until:
-        return None
-    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, without_colours
+from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, seconds_between, without_colours
 
 _WORD = re.compile(r"\b(?:Compiling|Checking|Fresh|Downloaded|Finished|Running|Doc-tests|Documenting)\b")
 _UNIT = re.compile(
@@ -51,7 +50,7 @@ def parse_units(text: str) -> list[Unit]:
                 found["version"],
                 bool(found["place"] and _FOLDER.match(found["place"])),
                 at,
-                _seconds(at, following),
+                seconds_between(at, following),
                 number,
             )
         )
@@ -76,9 +75,3 @@ def _status_lines(text: str) -> Iterator[tuple[int, str, re.Match[str] | None]]:
         if found or _OTHER.fullmatch(shown):
             number, counted = number + text.count("\n", counted, begin), begin
             yield number, stamp[1] if stamp else "", found
-
-
-def _seconds(since: str, until: str) -> float | None:
-    if not since or not until:
-        return None
-    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()

@@ -12,6 +12,7 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import overload
 
 _DATE = (
@@ -190,6 +191,13 @@ def last_stamp(text: str) -> str:
             return found[1]
         end = start - 1
     return ""
+
+
+def seconds_between(since: str, until: str) -> float | None:
+    """Return the seconds from one time stamp to another; None where either is empty."""
+    if not since or not until:
+        return None
+    return (datetime.fromisoformat(until) - datetime.fromisoformat(since)).total_seconds()
 
 
 def parse_spans(text: str) -> list[Span]:
