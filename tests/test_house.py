@@ -43,7 +43,7 @@ WALLS = {
     "nbconvert": {"report/runner.py", "report/export.py"},
     "nbformat": {"report"},
     "nh3": {"report"},
-    "matplotlib": {"report/charts.py"},
+    "matplotlib": {"report/charts"},
     "ipywidgets": {"lab"},
     "pyarrow": {"facts/files.py"},
     "ruamel": {"workflows"},

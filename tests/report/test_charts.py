@@ -9,6 +9,7 @@ import pytest
 
 from kotaci.report import charts
 from kotaci.report.blocks import Block
+from kotaci.report.charts import axes
 
 WEEKS = pd.date_range("2026-10-26", periods=4, freq="7D", tz="UTC")
 
@@ -90,7 +91,7 @@ def test_six_series_are_refused() -> None:
 def test_a_week_without_runs_is_a_hole() -> None:
     one = outcomes()
     with_hole = one[one["period_at"] != WEEKS[1]]
-    assert charts._every_period(with_hole, "week") == list(WEEKS)
+    assert axes.every_period(with_hole, "week") == list(WEEKS)
 
 
 def test_outcomes_differ_without_colour() -> None:
@@ -137,5 +138,5 @@ def test_crowded_marks_are_all_drawn_and_told() -> None:
 
 
 def test_a_mark_lies_where_its_moment_does_in_its_week() -> None:
-    assert charts._place_among(WEEKS[1], list(WEEKS), "week") == 0.5
-    assert charts._place_among(WEEKS[1] + pd.Timedelta(days=3, hours=12), list(WEEKS), "week") == 1.0
+    assert axes.place_among(WEEKS[1], list(WEEKS), "week") == 0.5
+    assert axes.place_among(WEEKS[1] + pd.Timedelta(days=3, hours=12), list(WEEKS), "week") == 1.0
