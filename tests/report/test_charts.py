@@ -41,6 +41,34 @@ def heat() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["job", "period_at", "n", "n_failed"])
 
 
+def gantt() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "job": ["lint", "tests ($x$)", "<docs>"],
+            "start_s": [0.0, 134.0, 0.0],
+            "queue_s": [3.0, 20.0, 5.0],
+            "run_s": [131.0, 150.0, 70.0],
+            "slack_s": [0.0, 0.0, 229.0],
+            "is_critical": [True, True, False],
+        }
+    )
+
+
+def parts() -> pd.DataFrame:
+    return pd.DataFrame({"part": ["compile", "<tests>", "cache"], "minutes": [900.0, 700.0, 80.4]})
+
+
+def changes() -> pd.DataFrame:
+    rows = [("drop a need", -3.25, -4.0, -2.0, "replayed"), ("<split>", -2.0, -3.0, -1.0, "estimated")]
+    return pd.DataFrame([*rows, ("hit", -0.2, -0.5, 0.1, "measured")], columns=["name", "value", "low", "high", "how"])
+
+
+def points() -> pd.DataFrame:
+    at = pd.date_range("2026-10-26", "2026-11-16", periods=20, tz="UTC")
+    one = pd.DataFrame({"at": at, "value": [5.0] * 10 + [8.0] * 10, "stratum": ["", "miss"] * 10})
+    return pd.concat([one.assign(series=name, level=one["value"]) for name in ("ci / <tests>", "ci / lint")])
+
+
 def pictures(block: Block) -> tuple[bytes, bytes]:
     dark, light = re.findall(r'src(?:set)?="data:image/svg\+xml;base64,([^"]+)"', block.html)
     return base64.b64decode(light), base64.b64decode(dark)
@@ -115,6 +143,34 @@ PLOTS = {
 
 def marks(*days: str) -> list[charts.Mark]:
     return [charts.Mark(pd.Timestamp(day, tz="UTC"), f"$x$ of <b>{day}</b>") for day in days]
+
+
+OTHERS = {
+    "gantt": (charts.plot_gantt, gantt, {}, "3 jobs of one run in time; critical path: lint (2 m 11 s), then tests"),
+    "waterfall": (charts.plot_waterfall, parts, {}, "compile 900 min;"),
+    "changes": (charts.plot_changes, changes, {"x": "minutes a run"}, "drop a need: −3.2 [−4, −2], replayed;"),
+    "series": (charts.plot_series, points, {}, "lint: 5 then 8 minutes, n = 20"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_bars_and_dots_say_their_numbers_in_words(name: str) -> None:
+    plot, rows, told, words = OTHERS[name]
+    block = plot(rows(), title="One <b>finding</b>.", **told)
+    light, dark = pictures(block)
+    assert light != dark
+    assert pictures(plot(rows(), title="One <b>finding</b>.", **told)) == (light, dark)
+    assert words in block.markdown.replace("\\", "").replace("-", "−")
+    assert "<b>" not in block.html
+    assert len(block.html) < 200_000
+    assert not plot(rows().head(0), title="x", **told).markdown.startswith("*Figure")
+
+
+def test_a_shift_is_drawn_where_the_level_steps() -> None:
+    flat = points().assign(level=5.0)
+    assert pictures(charts.plot_series(flat, title="x")) != pictures(charts.plot_series(points(), title="x"))
+    with pytest.raises(ValueError, match="6 series do not fit one chart; keep 5"):
+        charts.plot_series(pd.concat([points().assign(series=str(n)) for n in range(6)]), title="x")
 
 
 @pytest.mark.parametrize("name", PLOTS)

@@ -1,11 +1,12 @@
 """What makes a run as long as it is, what its minutes cost, and what a change would have made of the runs recorded.
 
 `network` joins jobs with the `needs` that they waited for, `paths` finds the critical path, `billing` counts minutes.
-`scenarios` are changes as data, `replaying` plays every run with one.
+`one_run` is the run that stands for many. `scenarios` are changes as data, `replaying` plays every run with one.
 """
 
 from kotaci.analysis.timing.billing import Bill, lost_minutes, price_of, to_bill, to_billed
 from kotaci.analysis.timing.network import Network, to_network
+from kotaci.analysis.timing.one_run import pick_median_run, to_gantt
 from kotaci.analysis.timing.options import DEFAULTS, TimingOptions
 from kotaci.analysis.timing.paths import Paths, critical_paths
 from kotaci.analysis.timing.replaying import Effect, replay
@@ -26,9 +27,11 @@ __all__ = [
     "TimingOptions",
     "critical_paths",
     "lost_minutes",
+    "pick_median_run",
     "price_of",
     "replay",
     "to_bill",
     "to_billed",
+    "to_gantt",
     "to_network",
 ]
