@@ -26,7 +26,7 @@ def three() -> Tables:
     tables = Tables()
     for wall in (300, 400, 900):
         legs = {"lint": [(3, 100)], "tests": [(7, wall - 110)], "docs": [(1, 50)]}
-        on = dict.fromkeys(NEEDS, {"labels": "ubuntu-latest"})
+        on = {key: {"labels": "ubuntu-latest"} for key in NEEDS}
         tables.add(NEEDS, legs, run_told={"wall_s": wall}, **on)
     return tables
 
