@@ -82,7 +82,7 @@ def flaky_answer(history: History, flakiness: Flakiness) -> Block:
         made = sentence(
             "{it} made {red} of {all_red} red: {machine} of machine time ran again, and it took {waiting} until green.",
             it=it,
-            red=flakiness.n_red_by_tests,
+            red=len(flakiness.red_by_tests),
             all_red=plural(flakiness.n_red, "red run"),
             machine=words.duration(60 * round(cost.machine_minutes)),
             waiting=words.duration(60 * round(cost.waiting_minutes)),
@@ -134,7 +134,7 @@ def flaky_tiles(flakiness: Flakiness) -> Block:
     remarks = [f"{n_maybe} more {MAYBE_FIXED}" if n_maybe else "", f"{hidden} hidden by retries" if hidden else ""]
     # Of an archive without re-runs a zero would be a guess; what a runner's retry proved is still told.
     is_told = flakiness.sees_reruns or bool(flakiness.of(FLAKY, MAYBE_FIXED, FIXED))
-    share = flakiness.n_red_by_tests / flakiness.n_red if flakiness.n_red and is_told else None
+    share = len(flakiness.red_by_tests) / flakiness.n_red if flakiness.n_red and is_told else None
     measured = "measured" if flakiness.sees_reruns else "no re-runs here"
     machine, waiting = cost.machine_minutes, cost.waiting_minutes
     return tiles(
@@ -148,7 +148,7 @@ def flaky_tiles(flakiness: Flakiness) -> Block:
             Tile(
                 words.percent(share),
                 "of the red runs had one in it",
-                f"{flakiness.n_red_by_tests} of {flakiness.n_red}, first attempts" if is_told else "",
+                f"{len(flakiness.red_by_tests)} of {flakiness.n_red}, first attempts" if is_told else "",
             ),
             Tile(words.duration(60 * machine if flakiness.sees_reruns else None), "of machines, run again", measured),
             Tile(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import copy
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,19 +91,29 @@ _PICTURE = re.compile(r"data:image/(?:svg\+xml|png|jpeg|gif|webp);base64,[A-Za-z
 _HIDDEN_TAGS = {"interactive", "papermill-error-cell-tag"}
 
 
-def clean_html(html: Any) -> Markup:
-    """Return HTML with only harmless tags and attributes; pictures only from within the page."""
+def clean_html(html: Any, *, beside: Collection[str] = ()) -> Markup:
+    """Return HTML with only harmless tags and attributes; pictures only from within the page.
+
+    A link to a notebook leads to its report where that lies beside the page: `beside` are the notebooks' names.
+    """
+
+    def keep(_tag: str, name: str, value: str) -> str | None:
+        notebook = re.fullmatch(r"(\w+)\.ipynb", value) if name == "href" else None
+        if notebook:
+            return f"{notebook[1]}.html" if notebook[1] in beside else None
+        return _keep_attribute(name, value)
+
     cleaned = nh3.clean(
         str(html),
         tags=set(_TAGS),
         attributes={tag: set(names) for tag, names in _ATTRIBUTES.items()},
-        attribute_filter=_keep_attribute,
+        attribute_filter=keep,
         url_schemes={"http", "https", "data"},
     )
     return Markup(cleaned)  # noqa: S704
 
 
-def _keep_attribute(_tag: str, name: str, value: str) -> str | None:
+def _keep_attribute(name: str, value: str) -> str | None:
     if name in {"src", "srcset"}:
         return value if _PICTURE.fullmatch(value) else None
     if name == "href":
@@ -110,8 +121,11 @@ def _keep_attribute(_tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def to_html(node: Any, *, name: str, question: str, error: str) -> str:
-    """Return the page of an executed notebook; `error` is shown above it where it did not run to its end."""
+def to_html(node: Any, *, name: str, question: str, error: str, beside: Collection[str] = ()) -> str:
+    """Return the page of an executed notebook; `error` is shown above it where it did not run to its end.
+
+    `beside` names the notebooks whose reports lie in the same folder.
+    """
     # nbconvert takes two seconds to import, and only this function needs it.
     from nbconvert import HTMLExporter
 
@@ -127,7 +141,7 @@ def to_html(node: Any, *, name: str, question: str, error: str) -> str:
         exclude_output_prompt=True,
         exclude_anchor_links=True,
     )
-    exporter.register_filter("clean_html", clean_html)  # type: ignore[no-untyped-call]
+    exporter.register_filter("clean_html", partial(clean_html, beside=beside))  # type: ignore[no-untyped-call]
     about = to_page(node)
     shown = {"name": name, "question": question, "error": error, "page": about}
     html, _ = exporter.from_notebook_node(_shown(node), resources={"kotaci": shown})

@@ -100,6 +100,11 @@ def link(text: Any, url: Any) -> Inline:
     return Inline(html=f'<a href="{_escape(address)}">{inner.html}</a>', markdown=f"[{inner.markdown}]({address})")
 
 
+def to_notebook(name: str) -> Inline:
+    """Return a link to another notebook, which in a report leads to its report; only the name in Markdown."""
+    return Inline(html=f'<a href="{_escape(name)}.ipynb">{_escape(name)}</a>', markdown=code(name).markdown)
+
+
 def badge(text: Any, tone: str, symbol: str = "") -> Inline:
     """Return a word in a coloured pill with a sign; `tone` is a key of SYMBOLS. Raises KeyError for another."""
     inner, sign = Inline.of(text), symbol or SYMBOLS[tone]

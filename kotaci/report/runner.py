@@ -112,10 +112,12 @@ def run(
             with lock:
                 on_progress(notebook, report)
 
+    names = [notebook.name for notebook in notebooks]
+
     def work(pair: tuple[Notebook, Mapping[str, Value]]) -> tuple[Report, Entry, Mapping[str, str]]:
         notebook, values = pair
         tell(notebook, None)
-        done = _run_one(notebook, values=values, out=out)
+        done = _run_one(notebook, values=values, out=out, beside=names)
         tell(notebook, done[0])
         return done
 
@@ -157,7 +159,9 @@ def _claim_folder(out: Path) -> None:
         raise BadInput(out, f"cannot be written ({error.strerror})", "name another output folder") from None
 
 
-def _run_one(notebook: Notebook, *, values: Mapping[str, Value], out: Path) -> tuple[Report, Entry, Mapping[str, str]]:
+def _run_one(
+    notebook: Notebook, *, values: Mapping[str, Value], out: Path, beside: Sequence[str]
+) -> tuple[Report, Entry, Mapping[str, str]]:
     began = time.monotonic()
     node, error = _execute(notebook, values)
     findings, answer = to_findings(node), to_answer(node)
@@ -168,7 +172,7 @@ def _run_one(notebook: Notebook, *, values: Mapping[str, Value], out: Path) -> t
         "findings": out / f"{notebook.name}.findings.json",
     }
     _write(paths["ipynb"], nbformat.writes(node) + "\n")  # type: ignore[no-untyped-call]
-    _write(paths["html"], to_html(node, name=notebook.name, question=notebook.question, error=error))
+    _write(paths["html"], to_html(node, name=notebook.name, question=notebook.question, error=error, beside=beside))
     _write(paths["md"], to_digest(node, error=error))
     _write(paths["findings"], _findings_json(findings))
     report = Report(

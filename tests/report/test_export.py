@@ -167,3 +167,11 @@ def test_dark_and_paper(browser: Any, page: Path) -> None:
 )
 def test_only_what_is_allowed_is_kept(html: str, kept: str) -> None:
     assert str(clean_html(html)).replace("&lt;b&gt;", "<b>") == kept
+
+
+@pytest.mark.parametrize("address", ["ci_health.ipynb", "../ci_health.ipynb", "javascript:ci_health.ipynb", "x.ipynb"])
+def test_a_link_to_a_notebook_leads_to_its_report_where_there_is_one(address: str) -> None:
+    html = str(clean_html(f'<a href="{address}">x</a>', beside=["ci_health"]))
+    assert ('href="ci_health.html"' in html) == (address == "ci_health.ipynb")
+    assert "ipynb" not in html
+    assert "href" not in str(clean_html('<a href="ci_health.ipynb">x</a>'))

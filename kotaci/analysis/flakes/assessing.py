@@ -101,8 +101,8 @@ def assess_flakes(
         ],
         n_runs=len(first),
         n_red=int(first["outcome"].isin(BAD_OUTCOMES).sum()),
-        n_red_by_tests=len(
-            {run for flake in known if flake.status != SUSPECTED for run in _red_runs(cases[flake.id].bad)}
+        red_by_tests=frozenset(
+            run for flake in known if flake.status != SUSPECTED for run in _red_runs(cases[flake.id].bad)
         ),
         n_unproved=len(cases) - len(known),
         n_untold_jobs=int((red["is_of_tests"] & red["is_logless"]).sum()),

@@ -90,8 +90,8 @@ PASSED_AGAIN = "passed when run again"
 class Flakiness:
     """The answer: tests by status, the dearest first; restless jobs; what fails together; the grid's commits.
 
-    n_runs: first attempts that passed or failed; n_red of them failed, n_red_by_tests with a test in it that is flaky
-    or was; n_unproved: tests that failed without anything that speaks for flakiness;
+    n_runs: first attempts that passed or failed; n_red of them failed, red_by_tests (ids) with a test in it that is
+    flaky or was; n_unproved: tests that failed without anything that speaks for flakiness;
     n_untold_jobs: failed jobs whose tests no log tells; sees_reruns: False where all runs are of archives that keep one
     attempt of each.
     """
@@ -104,7 +104,7 @@ class Flakiness:
     findings: Sequence[Finding]
     n_runs: int
     n_red: int
-    n_red_by_tests: int
+    red_by_tests: frozenset[int]
     n_unproved: int
     n_untold_jobs: int
     sees_reruns: bool
