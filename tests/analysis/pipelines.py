@@ -29,12 +29,23 @@ class Tables:
     commits: list[Row] = field(default_factory=list)
 
     def add(
-        self, needs: Graph, legs: Legs, *, run_told: Mapping[str, Any] | None = None, **told: Mapping[str, Any]
+        self,
+        needs: Graph,
+        legs: Legs,
+        *,
+        run_told: Mapping[str, Any] | None = None,
+        again: Row | None = None,
+        **told: Mapping[str, Any],
     ) -> Row:
-        """Add a run of a workflow of its own, each job starting its queue time after its needs; `told` is of jobs."""
+        """Add a run of a workflow of its own, each job starting its queue time after its needs; `told` is of jobs.
+
+        With `again` it is the next attempt of that run.
+        """
         number = len(self.runs) + 1
         tree, sha = f"tree{number}", f"{number:040x}"
         attempt = run(number, head_sha=sha, **(run_told or {}))
+        if again:
+            attempt = {**attempt, "run_id": again["run_id"], "attempt": again["attempt"] + 1}
         self.runs.append(attempt)
         self.commits.append(commit(sha, tree=tree))
         ends: dict[str, float] = {}

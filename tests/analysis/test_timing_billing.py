@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kotaci.analysis.timing import Bill, lost_minutes, price_of, to_bill, to_billed
 from tests.analysis.frames import Row, job, jobs, run, runs
+from tests.builders import SEEDED
 
 PRICES = {"ubuntu-24.04": 0.006, "macos-15": 0.062}
 
@@ -19,6 +20,7 @@ def bill(*rows: Row, of: Row | None = None) -> Bill:
     return to_bill(to_billed(runs([of or run(1)]), jobs(rows), prices=PRICES))
 
 
+@SEEDED
 @given(st.lists(st.integers(0, 100_000), min_size=1, max_size=8))
 def test_each_job_rounds_up(seconds: list[int]) -> None:
     rows = [job(run(1), wall=wall, job_id=place) for place, wall in enumerate(seconds)]

@@ -37,7 +37,11 @@ class Bill:
 
 
 def rounded_up(seconds: Floats) -> Floats:
-    """Return whole minutes; a job that ran for no full second has run, and counts as one."""
+    """Return whole minutes. A job of 0 s is taken to cost one: that is an assumption.
+
+    GitHub's documentation says that partial minutes are rounded up, not what a job costs whose start and end, told to
+    the second, are the same.
+    """
     return np.maximum(1.0, np.ceil(seconds / 60))
 
 
