@@ -152,7 +152,7 @@ def _family_table(first: pd.DataFrame, saves: pd.DataFrame, *, options: CachingO
         low, high = wilson(n_exact, n)
         kept = of_saves.get(key)
         restore_s = part.loc[part["result"] != "miss", "wall_s"].median()
-        cost = _miss_cost(part)
+        cost = miss_cost(part)
         rows.append(
             {
                 **dict(zip(FAMILY, key, strict=True)),
@@ -184,7 +184,7 @@ FAMILY_COLUMNS = [
 REDONE_COLUMNS = [*FAMILY, "n_hits", "n_redone", "n_crates", "n_crates_missed", "others"]
 
 
-def _miss_cost(part: pd.DataFrame) -> tuple[float, float, float]:
+def miss_cost(part: pd.DataFrame) -> tuple[float, float, float]:
     """Return by how much longer passed jobs took after a miss than after an exact hit, over legs set beside their own
     median of hits; nan where a leg has not both."""
     passed = part[part["outcome"] == Outcome.SUCCESS]
@@ -279,7 +279,7 @@ def _find_cold(first: pd.DataFrame, *, options: CachingOptions) -> list[Finding]
             continue
         cold = pd.concat(runs[start : start + length])
         is_over = start + length < len(missed)
-        cost = _miss_cost(part)
+        cost = miss_cost(part)
         n_jobs = len(cold)
         keys = cold["key"].nunique()
         why = "each asks for a key of its own" if keys >= len(cold[["run_id"]].drop_duplicates()) > 1 else ""

@@ -5,23 +5,42 @@
 """
 
 from kotaci.analysis.timing.billing import Bill, lost_minutes, price_of, to_bill, to_billed
+from kotaci.analysis.timing.misses import to_misses
 from kotaci.analysis.timing.network import Network, to_network
 from kotaci.analysis.timing.one_run import pick_median_run, to_gantt
 from kotaci.analysis.timing.options import DEFAULTS, TimingOptions
 from kotaci.analysis.timing.paths import Paths, critical_paths
-from kotaci.analysis.timing.replaying import Effect, replay
-from kotaci.analysis.timing.scenarios import AddNeed, Faster, RemoveNeed, Scenario, Split, TimeOut
+from kotaci.analysis.timing.replaying import NO_PRICES, Effect, replay
+from kotaci.analysis.timing.scenarios import (
+    AddNeed,
+    CacheHits,
+    CancelSuperseded,
+    Faster,
+    Merge,
+    OtherRunner,
+    RemoveNeed,
+    Scenario,
+    SkipPaths,
+    Split,
+    TimeOut,
+)
 
 __all__ = [
     "DEFAULTS",
+    "NO_PRICES",
     "AddNeed",
     "Bill",
+    "CacheHits",
+    "CancelSuperseded",
     "Effect",
     "Faster",
+    "Merge",
     "Network",
+    "OtherRunner",
     "Paths",
     "RemoveNeed",
     "Scenario",
+    "SkipPaths",
     "Split",
     "TimeOut",
     "TimingOptions",
@@ -33,5 +52,6 @@ __all__ = [
     "to_bill",
     "to_billed",
     "to_gantt",
+    "to_misses",
     "to_network",
 ]

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from kotaci.analysis.superseding import find_newer_runs
 from kotaci.analysis.timing.billing import price_of, rounded_up
-from kotaci.analysis.timing.network import ATTEMPT, DeclaredJob, Floats, Ints, Network, Plan, has_circle
-from kotaci.analysis.timing.scenarios import AddNeed, Faster, RemoveNeed, Scenario, Split, TimeOut
+from kotaci.analysis.timing.edges import NOT_THERE, Mask, gate_of, with_edge, without_edge
+from kotaci.analysis.timing.network import ATTEMPT, Floats, Ints, Network, Plan
+from kotaci.analysis.timing.scenarios import (
+    AddNeed,
+    CacheHits,
+    CancelSuperseded,
+    Faster,
+    Merge,
+    OtherRunner,
+    RemoveNeed,
+    Scenario,
+    SkipPaths,
+    Split,
+    TimeOut,
+)
+from kotaci.analysis.timing.skipping import only_touching
 from kotaci.model import BadInput, Outcome
 
-NOT_THERE = "its workflow file has no such job or edge"
-WAS_SKIPPED = "the job was skipped, and would have run"
 WOULD_BREAK = "the job passed after the limit"
 INSIDE_A_CALL = "the order of the jobs inside a called workflow is not known"
-
-_GATE = re.compile(r"deploy|release|publish|gate|promote|rollout", re.IGNORECASE)
-_HANDED_OVER = re.compile(r"download.*artifact", re.IGNORECASE)
-
-Mask = npt.NDArray[np.bool_]
+COST_UNKNOWN = "what a miss costs this job cannot be told"
+OTHER_EVENT = "another event started it"
+FILES_UNKNOWN = "the files of its commits are not known"
+HAS_LEGS = "a job has several legs"
 
 
 @dataclass(frozen=True)
@@ -64,31 +75,70 @@ def as_it_was(network: Network, prices: Mapping[str, float]) -> Change:
     )
 
 
-def altered(network: Network, scenario: Scenario, before: Change, *, steps: pd.DataFrame) -> Change:
-    """Return the jobs and edges with the scenario. Raises BadInput where it cannot be."""
+def altered(
+    network: Network,
+    scenario: Scenario,
+    before: Change,
+    *,
+    steps: pd.DataFrame,
+    misses: pd.DataFrame | None = None,
+    commits: pd.DataFrame | None = None,
+) -> Change:
+    """Return the jobs and edges with the scenario; `misses` has the cost_s of jobs. Raises BadInput where it cannot."""
+    if isinstance(scenario, CancelSuperseded | SkipPaths):
+        if not (network.attempts["workflow"] == scenario.workflow).any():
+            raise BadInput(scenario.workflow, "has no runs here", "name a workflow by its path")
+        if isinstance(scenario, CancelSuperseded):
+            return _cancelled(network, scenario, before)
+        return _skipped(network, scenario, before, _wanted(commits, scenario, "commits"))
+    if isinstance(scenario, Merge):
+        return _merged(network, scenario, before)
     jobs, places = network.jobs, network.jobs["place"].to_numpy(np.int64)
-    in_workflow = (network.attempts["workflow"] == scenario.workflow).to_numpy(bool)
-    is_job = (jobs["job_key"] == scenario.job).to_numpy(bool) & in_workflow[places]
-    if not is_job.any():
-        raise BadInput(scenario.job, f"is no job of {scenario.workflow} in these runs", "name a job by its key")
+    is_job = _is_job(network, scenario.workflow, scenario.job)
     reasons = np.full(len(network.attempts), NOT_THERE, dtype=object)
     reasons[places[is_job]] = ""
     if isinstance(scenario, AddNeed):
-        sources, targets = _with_edge(network, scenario, is_job, reasons)
+        sources, targets = with_edge(network, scenario, is_job, reasons)
         return replace(before, sources=sources, targets=targets, reasons=reasons)
     if isinstance(scenario, RemoveNeed):
-        sources, targets = _without_edge(network, scenario, steps, is_job, reasons)
+        sources, targets = without_edge(network, scenario, steps, is_job, reasons)
         return replace(before, sources=sources, targets=targets, reasons=reasons)
     reasons[places[is_job & jobs["is_called"].to_numpy(bool)]] = INSIDE_A_CALL
-    run_s = jobs["run_s"].to_numpy(float).copy()
-    run_s[is_job] = _seconds(jobs[is_job], scenario, steps)
+    has_passed = (jobs["outcome"] == Outcome.SUCCESS).to_numpy(bool)
+    run_s, price = jobs["run_s"].to_numpy(float).copy(), before.price
+    if isinstance(scenario, CacheHits):
+        saved = _costs(jobs, _wanted(misses, scenario, "misses"))
+        is_saved = is_job & has_passed & jobs["has_run"].to_numpy(bool)
+        reasons[places[is_saved & np.isnan(saved)]] = COST_UNKNOWN
+        run_s[is_saved] = np.maximum(0.0, run_s - np.nan_to_num(saved))[is_saved]
+    else:
+        run_s[is_job] = _seconds(jobs[is_job], scenario, steps)
     minutes = _billed(jobs, run_s)
     if isinstance(scenario, Split):
         minutes[is_job] *= scenario.parts
+    if isinstance(scenario, OtherRunner):
+        price = np.where(is_job, scenario.price, price)
     if isinstance(scenario, TimeOut):
         is_over = jobs["run_s"].to_numpy(float) > scenario.minutes * 60
-        reasons[places[is_job & is_over & (jobs["outcome"] == Outcome.SUCCESS).to_numpy(bool)]] = WOULD_BREAK
-    return replace(before, took_s=jobs["queue_s"].to_numpy(float) + run_s, minutes=minutes, reasons=reasons)
+        reasons[places[is_job & is_over & has_passed]] = WOULD_BREAK
+    took_s = jobs["queue_s"].to_numpy(float) + run_s
+    return replace(before, took_s=took_s, minutes=minutes, price=price, reasons=reasons)
+
+
+def _is_job(network: Network, workflow: str, key: str) -> Mask:
+    in_workflow = (network.attempts["workflow"] == workflow).to_numpy(bool)
+    is_job: Mask = (network.jobs["job_key"] == key).to_numpy(bool) & in_workflow[
+        network.jobs["place"].to_numpy(np.int64)
+    ]
+    if not is_job.any():
+        raise BadInput(key, f"is no job of {workflow} in these runs", "name a job by its key")
+    return is_job
+
+
+def _wanted(table: pd.DataFrame | None, scenario: Scenario, name: str) -> pd.DataFrame:
+    if table is None:
+        raise BadInput(type(scenario).__name__, f"cannot be replayed without `{name}`", "hand them over")
+    return table
 
 
 def _billed(jobs: pd.DataFrame, run_s: Floats) -> Floats:
@@ -97,14 +147,96 @@ def _billed(jobs: pd.DataFrame, run_s: Floats) -> Floats:
     return np.where(jobs["has_run"].to_numpy(bool) & is_taken.to_numpy(bool), rounded_up(run_s), 0.0)
 
 
-def _seconds(jobs: pd.DataFrame, scenario: Faster | Split | TimeOut, steps: pd.DataFrame) -> Floats:
+def _costs(jobs: pd.DataFrame, misses: pd.DataFrame) -> Floats:
+    """Return what a miss cost each job: 0 where it had none, nan where that cannot be told."""
+    keys = [*ATTEMPT, "job_id"]
+    missed = pd.MultiIndex.from_frame(misses[keys])
+    found = missed.get_indexer(pd.MultiIndex.from_frame(jobs[keys]))
+    costs = np.append(misses["cost_s"].to_numpy(float, na_value=np.nan), 0.0)
+    told: Floats = costs[found]
+    return told
+
+
+def _cancelled(network: Network, scenario: CancelSuperseded, before: Change) -> Change:
+    """Return fewer minutes of runs that were still running when a newer one came."""
+    attempts, jobs = network.attempts, network.jobs
+    newer = find_newer_runs(attempts)["newer_at"].where(attempts["attempt"] == 1)
+    place = jobs["place"].to_numpy(np.int64)
+    until = newer.iloc[place].reset_index(drop=True)
+    is_of_event = (attempts["event"] == scenario.event).to_numpy(bool)
+    left_s = (until - jobs["started_at"].reset_index(drop=True)).dt.total_seconds().to_numpy(float, na_value=np.nan)
+    run_s = jobs["run_s"].to_numpy(float)
+    is_cut = is_of_event[place] & (before.minutes > 0) & (left_s < run_s)
+    minutes = np.where(is_cut, np.where(left_s > 0, rounded_up(np.nan_to_num(left_s)), 0.0), before.minutes)
+    reasons = np.where(is_of_event, "", OTHER_EVENT).astype(object)
+    return replace(before, minutes=minutes, reasons=reasons)
+
+
+def _skipped(network: Network, scenario: SkipPaths, before: Change, commits: pd.DataFrame) -> Change:
+    """Return no seconds and no minutes of runs that changed only such files."""
+    is_only = only_touching(network.attempts, commits, scenario.patterns, workflow=scenario.workflow)
+    reasons = np.where(is_only.isna(), FILES_UNKNOWN, "").astype(object)
+    is_left = is_only.fillna(False).to_numpy(bool)[network.jobs["place"].to_numpy(np.int64)]
+    return replace(
+        before,
+        took_s=np.where(is_left, 0.0, before.took_s),
+        minutes=np.where(is_left, 0.0, before.minutes),
+        reasons=reasons,
+    )
+
+
+def _merged(network: Network, scenario: Merge, before: Change) -> Change:
+    """Return the jobs with each of those merged as long as all of them, and all their minutes with the first."""
+    attempts, jobs = network.attempts, network.jobs
+    members = [_is_job(network, scenario.workflow, key) for key in scenario.jobs]
+    names = zip(attempts["repo"], attempts["workflows_tree"], attempts["workflow"], strict=True)
+    whys = {name: _not_to_merge(plan, scenario.jobs) for name, plan in network.plans.items()}
+    reasons = np.array([whys.get(name, NOT_THERE) for name in names], dtype=object)
+    place = jobs["place"].to_numpy(np.int64)
+    counts = [np.bincount(place[member], minlength=len(attempts)) for member in members]
+    reasons[(reasons == "") & (np.min(counts, axis=0) == 0)] = NOT_THERE
+    reasons[(reasons == "") & (np.max(counts, axis=0) > 1)] = HAS_LEGS
+    in_workflow = (attempts["workflow"] == scenario.workflow).to_numpy(bool)
+    if not (reasons[in_workflow] == "").any():
+        why = pd.Series(reasons[in_workflow]).mode().iloc[0]
+        raise BadInput(", ".join(scenario.jobs), f"cannot be merged: {why}", "name jobs that differ in nothing else")
+    rows = np.concatenate([np.flatnonzero(member) for member in members])
+    rows = rows[np.argsort(place[rows], kind="stable")]
+    rows = rows[reasons[place[rows]] == ""]
+    has_run = jobs["has_run"].to_numpy(bool)[rows]
+    of = pd.Series(place[rows])
+    is_first = has_run & (pd.Series(has_run).groupby(of).cumsum() == 1).to_numpy(bool)
+    run_s = jobs["run_s"].to_numpy(float)[rows]
+    once = np.where(is_first, run_s, np.maximum(0.0, run_s - scenario.overhead_s))
+    total = pd.Series(once).groupby(of).transform("sum").to_numpy(float)
+    queue = np.where(is_first, jobs["queue_s"].to_numpy(float)[rows], 0.0)
+    queue = pd.Series(queue).groupby(of).transform("sum").to_numpy(float)
+    is_billed = pd.Series(before.minutes[rows] > 0).groupby(of).transform("any").to_numpy(bool)
+    took_s, minutes = before.took_s.copy(), before.minutes.copy()
+    took_s[rows] = queue + total
+    minutes[rows] = np.where(is_first & is_billed, rounded_up(total), 0.0)
+    return replace(before, took_s=took_s, minutes=minutes, reasons=reasons)
+
+
+def _not_to_merge(plan: Plan, keys: Sequence[str]) -> str:
+    """Return why the jobs of a file cannot become one; empty where they can."""
+    if any(key not in plan for key in keys):
+        return NOT_THERE
+    if len({frozenset(plan[key].needs) for key in keys}) > 1:
+        return "they wait for different jobs"
+    if len({plan[key].runs_on for key in keys}) > 1:
+        return "they run on different runners"
+    return next((why for key in keys if (why := gate_of(key, plan))), "")
+
+
+def _seconds(jobs: pd.DataFrame, scenario: Faster | Split | TimeOut | OtherRunner, steps: pd.DataFrame) -> Floats:
     run_s: Floats = jobs["run_s"].to_numpy(float)
     if isinstance(scenario, TimeOut):
         return np.minimum(run_s, scenario.minutes * 60)
     if isinstance(scenario, Split):
         overhead = np.minimum(run_s, scenario.overhead_s)
         return overhead + (run_s - overhead) / scenario.parts
-    if not scenario.step:
+    if isinstance(scenario, OtherRunner) or not scenario.step:
         return run_s * (1 - scenario.percent / 100)
     named = steps[steps["step"] == scenario.step]
     took = (named["ended_at"] - named["started_at"]).dt.total_seconds()
@@ -114,76 +246,3 @@ def _seconds(jobs: pd.DataFrame, scenario: Faster | Split | TimeOut, steps: pd.D
         raise BadInput(scenario.step, f"is no step of {scenario.job} in these runs", "write it as GitHub shows it")
     saved: Floats = np.nan_to_num(spent.to_numpy(float))
     return np.maximum(0.0, run_s - saved * scenario.percent / 100)
-
-
-def _with_edge(
-    network: Network, scenario: AddNeed, is_job: Mask, reasons: npt.NDArray[np.object_]
-) -> tuple[Ints, Ints]:
-    """Return the edges with one more, noting in `reasons` where it cannot be replayed."""
-    edge = f"{scenario.job} needs {scenario.need}"
-    is_source = _is_node(network, scenario.workflow, scenario.need)
-    if not is_source.any():
-        raise BadInput(edge, "names no job of these runs", "name a job by its key")
-    if any(has_circle(_with(plan, scenario)) for plan in _plans(network, scenario.workflow)):
-        raise BadInput(edge, "would go round in a circle", "add an edge that leads on")
-    by_place = np.full(len(network.attempts), -1, dtype=np.int64)
-    by_place[network.places[is_source]] = np.flatnonzero(is_source)
-    reasons[np.flatnonzero(by_place < 0)] = NOT_THERE
-    targets = np.unique(network.jobs["node"].to_numpy(np.int64)[is_job])
-    sources = by_place[network.places[targets]]
-    has_both = sources >= 0
-    return np.append(network.sources, sources[has_both]), np.append(network.targets, targets[has_both])
-
-
-def _without_edge(
-    network: Network, scenario: RemoveNeed, steps: pd.DataFrame, is_job: Mask, reasons: npt.NDArray[np.object_]
-) -> tuple[Ints, Ints]:
-    """Return the edges without one, noting in `reasons` where that cannot be replayed."""
-    edge = f"{scenario.job} needs {scenario.need}"
-    is_source = _is_node(network, scenario.workflow, scenario.need)
-    is_target = _is_node(network, scenario.workflow, scenario.job)
-    is_cut = is_source[network.sources] & is_target[network.targets]
-    if not is_cut.any():
-        raise BadInput(edge, "is no edge of these runs", "name one that a workflow file has")
-    for plan in _plans(network, scenario.workflow):
-        if scenario.job in plan and scenario.need in plan[scenario.job].needs and (why := _gate(scenario.job, plan)):
-            raise BadInput(edge, f"cannot be dropped: {why}", "keep the gate")
-    keys = [*ATTEMPT, "job_id"]
-    names = network.jobs.loc[is_job, keys].merge(steps[[*keys, "step"]], on=keys)["step"]
-    if names.fillna("").str.contains(_HANDED_OVER).any():
-        raise BadInput(edge, "cannot be dropped: the job downloads artifacts", "keep what brings them")
-    has_edge = np.zeros(len(network.attempts), dtype=bool)
-    has_edge[network.places[network.targets[is_cut]]] = True
-    reasons[~has_edge] = NOT_THERE
-    is_skipped = is_job & (network.jobs["outcome"] == Outcome.SKIPPED).to_numpy(bool)
-    reasons[network.jobs["place"].to_numpy(np.int64)[is_skipped]] = WAS_SKIPPED
-    return network.sources[~is_cut], network.targets[~is_cut]
-
-
-def _is_node(network: Network, workflow: str, key: str) -> Mask:
-    in_workflow = (network.attempts["workflow"] == workflow).to_numpy(bool)[network.places]
-    found: Mask = (network.keys == key) & in_workflow
-    return found
-
-
-def _plans(network: Network, workflow: str) -> list[Plan]:
-    return [plan for (_, _, of), plan in network.plans.items() if of == workflow]
-
-
-def _with(plan: Plan, scenario: AddNeed) -> dict[str, tuple[str, ...]]:
-    needs = {key: job.needs for key, job in plan.items()}
-    if scenario.job in needs and scenario.need in needs:
-        needs[scenario.job] = (*needs[scenario.job], scenario.need)
-    return needs
-
-
-def _gate(key: str, plan: Plan) -> str:
-    """Return why the needs of a job may be a gate; empty where the file shows nothing of the kind."""
-    job: DeclaredJob = plan[key]
-    reasons = {
-        "the job has an `if`": job.condition,
-        "the job calls another workflow": job.uses,
-        "its matrix or runner is only known at run time": job.is_dynamic or "needs." in job.runs_on,
-        "it is named like a deployment or a gate": _GATE.search(key),
-    }
-    return next((why for why, holds in reasons.items() if holds), "")

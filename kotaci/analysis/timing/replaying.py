@@ -7,8 +7,8 @@ attempts of one run hang together.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ import pandas as pd
 from kotaci.analysis.timing.altering import Change, altered, as_it_was
 from kotaci.analysis.timing.network import ATTEMPT, Floats, Ints, Network, earliest, longest_legs
 from kotaci.analysis.timing.options import DEFAULTS, TimingOptions
-from kotaci.analysis.timing.scenarios import Scenario
+from kotaci.analysis.timing.scenarios import CacheHits, Scenario
 
 NO_PRICES: Mapping[str, float] = {}
 
@@ -54,10 +54,15 @@ def replay(
     scenario: Scenario,
     *,
     steps: pd.DataFrame,
+    misses: pd.DataFrame | None = None,
+    commits: pd.DataFrame | None = None,
     prices: Mapping[str, float] = NO_PRICES,
     options: TimingOptions = DEFAULTS,
 ) -> Effect:
     """Return what the scenario would have changed. `steps` is the table, `prices` dollars a minute by label.
+
+    `CacheHits` reads `misses` (of `to_misses`), and its interval reaches from the low end of a miss's cost to the high
+    one: wider than 95 %. Only jobs that passed get faster by it. `SkipPaths` reads the table `commits`.
 
     Raises BadInput, naming the edge, for a `needs` that would go round in a circle or whose loss would let a job pass
     a gate: one with an `if`, that calls a workflow, has a matrix or runner only known at run time, downloads artifacts,
@@ -65,8 +70,31 @@ def replay(
     cut.
     """
     before = as_it_was(network, prices)
-    change = altered(network, scenario, before, steps=steps)
+    if isinstance(scenario, CacheHits) and misses is not None:
+        costs = [misses.assign(cost_s=misses[column]) for column in ("cost_s", "low_s", "high_s")]
+        changes = [altered(network, scenario, before, steps=steps, misses=cost) for cost in costs]
+        effect, *ends = (_effect(network, scenario, before, change, options) for change in changes)
+        return _reaching(effect, ends)
+    change = altered(network, scenario, before, steps=steps, misses=misses, commits=commits)
     return _effect(network, scenario, before, change, options)
+
+
+_INTERVALS = (
+    ("low_s", "high_s"),
+    ("mean_low_s", "mean_high_s"),
+    ("minutes_low", "minutes_high"),
+    ("dollars_low", "dollars_high"),
+)
+
+
+def _reaching(effect: Effect, ends: Sequence[Effect]) -> Effect:
+    """Return the effect with intervals from the lowest to the highest of those of the ends."""
+    reached: dict[str, float] = {}
+    for low, high in _INTERVALS:
+        values = [getattr(end, name) for end in (effect, *ends) for name in (low, high)]
+        if None not in values:
+            reached |= {low: min(values), high: max(values)}
+    return replace(effect, **reached)  # type: ignore[arg-type]
 
 
 def _effect(network: Network, scenario: Scenario, before: Change, change: Change, options: TimingOptions) -> Effect:
