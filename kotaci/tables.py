@@ -331,6 +331,24 @@ wall_s float until the next word of cargo: no crate's own time where several com
 """
     ),
 )
+PHASES = Table(
+    "phases",
+    "one stretch of a step in which cargo did one thing",
+    (),
+    _columns(
+        _JOB
+        + """
+step_number int its step; missing where the log's steps are not known
+phase text download, compile, check, documentation, tests, doc-tests, benchmarks, tool-install (all of cargo install)
+tool text what cargo installs; empty else
+version text the version of that tool
+started_at time when its first word was printed
+wall_s float until its last; linking is in compile, which cargo does not tell apart
+first_line int first line in the job's log, from 1
+last_line int last line
+"""
+    ),
+)
 COMMITS = Table(
     "commits",
     "one commit of the repository",
@@ -383,6 +401,6 @@ TABLES = {
     table.name: table
     for table in (
         RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, ROSTER_NAMES, FAILURES, CACHE_EVENTS, CACHES, ARTIFACTS, ANNOTATIONS,
-        UNITS, COMMITS, WORKFLOW_JOBS,
+        UNITS, PHASES, COMMITS, WORKFLOW_JOBS,
     )
 }  # fmt: skip

@@ -14,7 +14,7 @@ from typing import Any
 from kotaci.facts.testing import to_test_rows
 from kotaci.logs import explain
 from kotaci.logs.caches import parse_cache_events
-from kotaci.logs.cargo import parse_units
+from kotaci.logs.cargo import Phase, parse_phases, parse_units
 from kotaci.logs.ending import Ending, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
 from kotaci.logs.results import TestReport, parse_log_tests
@@ -34,6 +34,7 @@ ATTEMPT_TABLES = {
     "cache_events": 2,
     "annotations": 1,
     "units": 2,
+    "phases": 1,
 }
 """Tables drawn from attempts, with the version of their extractor: raise it when its rows would come out otherwise."""
 
@@ -45,6 +46,9 @@ LONGEST_JOB = timedelta(days=35)
 
 _BREAKS = BAD_OUTCOMES | {Outcome.CANCELLED}
 """Outcomes of a needed job that make what waits for it fail or be skipped."""
+
+_RUNNERS_OWN = ("Post ", "Complete job", "Stop containers")
+"""How steps begin that the runner adds at the end of a job."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def to_rows(attempt: Attempt) -> Rows:
         if job.text is not None:
             rows["cache_events"].extend(_cache_rows(job, job_key))
             rows["units"].extend(_unit_rows(job, job_key))
+            rows["phases"].extend(_phase_rows(job, job_key))
         rows["annotations"].extend(
             (*job_key, a.get("annotation_level"), a.get("title"), a.get("message"), a.get("path"), a.get("start_line"))
             for a in attempt.annotations.get(job_id, ())
@@ -354,6 +359,42 @@ def _unit_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         )
         for unit in parse_units(job.text or "")
     ]
+
+
+def _phase_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *key,
+            _step_with(job, phase),
+            phase.phase,
+            phase.tool,
+            phase.version,
+            to_moment(phase.at),
+            phase.wall_s,
+            phase.first_line,
+            phase.last_line,
+        )
+        for phase in parse_phases(job.text or "")
+    ]
+
+
+def _step_with(job: _Job, phase: Phase) -> int | None:
+    """Return the number of the step that a phase stands in: by lines where steps have them, else by its opening line.
+
+    The API's times are whole seconds, cut: of steps that began in one second, one that had ended when the phase began
+    is passed over, and so is what the runner does after the job's own steps.
+    """
+    if any(step.first_line is not None for step in job.steps):
+        return _step_at(job, phase.first_line, phase.at)
+    moment, at = to_moment(phase.step_at or phase.at), to_moment(phase.at)
+    begun = [
+        step
+        for step in job.steps
+        if step.started_at and moment and step.started_at <= moment and not step.name.startswith(_RUNNERS_OWN)
+    ]
+    same = [step for step in begun if step.started_at == begun[-1].started_at]
+    going = [step for step in same if at and step.ended_at and step.ended_at + timedelta(seconds=1) > at]
+    return (going or same)[-1].number if same else None
 
 
 def _step_at(job: _Job, line: int, at: str, *, like: str = "") -> int | None:

@@ -333,3 +333,27 @@ def test_without_a_workflow_file_nobody_says_whether_it_is_the_one(tmp_path: Pat
     assert found["runs"]["is_workflow_exact"].isna().all()
     assert found["commits"]["parents"].tolist() == ["b" * 40]
     assert found["commits"]["workflows_tree"].isna().tolist() == [not known]
+
+
+def test_a_phase_belongs_to_the_step_that_its_log_shows_though_seconds_are_cut(tmp_path: Path) -> None:
+    lines = (
+        (10.0, "##[group]Run cargo fmt"),
+        (10.1, "##[group]Run cargo test"),
+        (10.2, "   Compiling kvstore v0.3.1 (/home/runner/work/kvstore/kvstore)"),
+        (40.0, "    Finished `test` profile [unoptimized + debuginfo] target(s) in 29.8s"),
+        (40.1, "     Running unittests src/lib.rs (target/debug/deps/kvstore-0a1b2c3d4e5f6a7b)"),
+        (40.5, "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.40s"),
+        (40.6, "Post job cleanup."),
+    )
+    text = "".join(f"{stamp(second)} {line}\n" for second, line in lines)
+    told = [
+        step(1, "Check formatting", start=10, wall=0),
+        step(2, "Unit tests", start=10, wall=30),
+        step(3, "Post Run actions/checkout@v6", start=40, wall=0),
+        step(4, "Complete job", start=40, wall=0),
+    ]
+    phases = tables(tmp_path, batch(run(), [job(11, wall=60) | {"steps": told}], logs=[log(1, 1, 11, text)]))["phases"]
+    assert phases[["step_number", "phase", "wall_s", "first_line", "last_line"]].to_numpy().tolist() == [
+        [2, "compile", pytest.approx(29.8), 3, 4],
+        [2, "tests", pytest.approx(0.4), 5, 6],
+    ]
