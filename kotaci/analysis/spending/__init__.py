@@ -1,0 +1,9 @@
+"""What the minutes of machines were spent on, what was done again for nothing, and what nobody waits for.
+
+`kinds` tells steps apart by data, `splitting` splits every second of the jobs by kind.
+"""
+
+from kotaci.analysis.spending.kinds import Kind, Kinds, parse_kinds, read_kinds
+from kotaci.analysis.spending.splitting import spent_by_kind, split_jobs, time_in_tests
+
+__all__ = ["Kind", "Kinds", "parse_kinds", "read_kinds", "spent_by_kind", "split_jobs", "time_in_tests"]
