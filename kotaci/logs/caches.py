@@ -1,7 +1,8 @@
 """What a job's caches did, from the words of the actions that restore and save them.
 
 Wordings are a table: those of `actions/cache` and the toolkit below it (so of most actions that cache), `Swatinem/
-rust-cache`, the `setup-` actions, Gradle's action, and BuildKit's `type=gha`.
+rust-cache`, the `setup-` actions, uv's, Gradle's action, and BuildKit's `type=gha`. What Gradle's action says of each
+of its entries goes to the job's summary, which no log holds.
 """
 
 from __future__ import annotations
@@ -11,25 +12,29 @@ from dataclasses import dataclass, replace
 
 from kotaci.logs.lines import MAX_LINE_CHARS, Line, parse_lines, seconds_between
 
-_CHEAP = ("Cache ", "cache is not found", "cache found", "cache key", "cache manifest", "GitHub Actions Cache")
+_CHEAP = (
+    "Cache ", "cache is not found", "cache found", "cache hit", "cache key", "cache manifest", "cache saved",
+    "reserve cache", "GitHub Actions Cache", "GitHub Actions cache", "Gradle User Home", "Basic caching",
+)  # fmt: skip
 """Without one of these words no wording below can stand in a log."""
 
 _RUST_CACHE = "Swatinem/rust-cache"
 
-_EXACT_ONLY = ("actions/setup-node", "actions/setup-go", "actions/setup-java")
-"""They pass no restore keys (their sources, 2025), so what they restore is what they asked for."""
+_EXACT_ONLY = ("actions/setup-node", "actions/setup-go", "actions/setup-java", "astral-sh/setup-uv")
+"""They pass no restore keys (their sources, 2025 and 2026), so what they restore is what they asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheEvent:
-    """One restore or save of one cache.
+    """One restore, lookup or save of one cache.
 
-    `result` is exact, partial or miss of a restore, saved or not_saved of a save, and empty where the log leaves open
-    whether the very key was found; of BuildKit's layers partial says that there was a manifest, not how much of it was
-    of use. `key` is the one asked for, `restored_key` the one found; `reason` says why something was not saved, or
-    not found, where the log does. `wall_s` runs from the step's first line, for `actions/cache` and post steps, else
-    from its first word on the cache, to its last: a look-up before that word is not in it. `line` is its last word, by
-    number, and `at` when its step began, as far as the log tells.
+    A lookup asks whether a key is there and fetches nothing: no size and no seconds are its own, and it is no restore.
+    `result` is exact, partial or miss of a restore or lookup, saved or not_saved of a save, and empty where the log
+    leaves open whether the very key was found; of BuildKit's layers partial says that there was a manifest, not how
+    much of it was of use. `key` is the one asked for, `restored_key` the one found; `reason` says why something was not
+    saved, or not found, where the log does. `wall_s` runs from the step's first line, for `actions/cache` and post
+    steps, else from its first word on the cache, to its last: a look-up before that word is not in it. `line` is its
+    last word, by number, and `at` when its step began, as far as the log tells.
     """
 
     action: str
@@ -45,6 +50,8 @@ class CacheEvent:
 
 
 _KEY = r"(?P<key>\S.{0,511}?)"
+_HIT_ON = r"(?:\w+ )?[Cc]ache hit occurred on (?:the )?(?:primary |cache )?key"
+_NO_ROOM = r"(?:Failed to save: )?Unable to reserve cache with key"
 _WORDS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
     (operation, result, reason, re.compile(pattern))
     for operation, result, reason, pattern in (
@@ -54,29 +61,50 @@ _WORDS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
         ("restore", "exact", "", rf'Restored from cache key "(?P<restored>{_KEY})" full match: true\.'),
         ("restore", "partial", "", r'Restored from cache key "(?P<restored>.+)" full match: false\.'),
         ("restore", "found", "", r"Cache restored from key: (?P<restored>.+)"),
+        ("restore", "found", "", r"(?:uv )?cache restored from GitHub Actions cache with key: (?P<restored>.+)"),
         ("restore", "found", "", r"Restored Gradle User Home from cache key: (?P<restored>.+)"),
+        ("restore", "found", "", r"Gradle User Home restored from cache key: (?P<restored>.+)"),
+        ("restore", "exact", "", r"Basic caching restored from cache key: (?P<restored>.+)"),
         ("restore", "found", "", r"Cache restored successfully"),
         ("restore", "miss", "", rf"Cache not found for (?:input )?keys: {_KEY}(?:, .*)?"),
         ("restore", "miss", "", r"Cache not found\.?|No cache found\.|(?:\w+ )?[Cc]ache is not found"),
+        ("restore", "miss", "", rf"No GitHub Actions cache found for key: {_KEY}"),
         ("restore", "miss", "", r"Gradle User Home cache not found\..*"),
+        ("restore", "miss", "", r"Basic caching did not find an entry to restore\..*"),
         ("restore", "miss", "", r"Failed to restore: (?P<reason>.+)"),
-        ("save", "saved", "", rf"Cache saved with key: {_KEY}"),
+        ("lookup", "", "", r"Lookup only - skipping download"),
+        ("lookup", "found", "", r"Cache found and can be restored from key: (?P<restored>.+)"),
+        ("lookup", "exact", "", rf'Found cache key "(?P<restored>{_KEY})" full match: true\.'),
+        ("lookup", "partial", "", r'Found cache key "(?P<restored>.+)" full match: false\.'),
+        ("save", "saved", "", rf"(?:\w+ )?[Cc]ache saved with (?:the )?key: {_KEY}"),
+        ("save", "saved", "", rf"Basic caching saved entry with key: {_KEY}"),
         ("save", "saved", "", r"Cache saved successfully"),
         ("save", "saved", "", r"Sent (?P<size>\d{1,15}) of (?P=size) \(100\.0%\).*"),
-        ("save", "not_saved", "found", rf"Cache hit occurred on (?:the primary )?key {_KEY}, not saving cache\."),
+        ("save", "not_saved", "found", rf"{_HIT_ON} {_KEY}, not saving cache\."),
+        ("save", "not_saved", "found", rf"Basic caching restored entry with key `{_KEY}`\. Save was skipped\."),
         ("save", "not_saved", "found", r"Cache up-to-date\."),
-        ("save", "not_saved", "another job saved it", rf"Failed to save: Unable to reserve cache with key {_KEY}, .*"),
+        (
+            "save",
+            "not_saved",
+            "another job saved it",
+            rf"{_NO_ROOM} {_KEY}, another job may be .*",
+        ),
+        ("save", "not_saved", "", rf"{_NO_ROOM} {_KEY}\. More details: (?P<reason>.+)"),
+        ("save", "not_saved", "", r"Cache reservation failed: (?P<reason>.+)"),
         ("save", "not_saved", "", r"Failed to save: (?P<reason>.+)"),
+        ("save", "not_saved", "", rf"Basic caching failed to save entry with key `{_KEY}`\..*"),
         ("save", "not_saved", "path missing", r"Path Validation Error: .+ hence no cache is being saved\."),
         ("", "", "", r"Cache Size: ~\d+ MB \((?P<size>\d{1,15}) B\)"),
         ("", "", "", r"Received \d+ of (?P<size>\d{1,15}) .*"),
         ("", "", "", rf"Caching Gradle User Home with cache key: {_KEY}"),
+        ("", "", "", rf"Trying to restore (?:uv )?cache from GitHub Actions cache with key: {_KEY}"),
     )
 )
 """Operation, result and reason of each wording; `found` is exact or partial, by the key asked for."""
 
 _ACTION = re.compile(r"Run (?P<action>[\w.-]+/[\w./-]+@\S+)")
 _INPUT_KEY = re.compile(rf"\s{{2,4}}key: {_KEY}")
+_INPUT_LOOKUP = re.compile(r"\s{2,4}lookup-only: true", re.IGNORECASE)
 _MANIFEST = re.compile(r"#(\d{1,6}) (importing cache manifest from|exporting to) (gha:\S+|GitHub Actions Cache).*")
 _MANIFEST_END = re.compile(r"#(\d{1,6}) (DONE|ERROR)\b:?(.*)")
 
@@ -85,13 +113,15 @@ _MANIFEST_END = re.compile(r"#(\d{1,6}) (DONE|ERROR)\b:?(.*)")
 class _Step:
     """The step being read: its action (empty: a post step or a script), when it began, and the key it asked for.
 
-    `is_cache`: it does nothing but cache, as far as one can tell, so that its time is the cache's.
+    `is_cache`: it does nothing but cache, as far as one can tell, so that its time is the cache's. `is_lookup`: it was
+    told to fetch nothing.
     """
 
     action: str = ""
     at: str = ""
     key: str = ""
     is_cache: bool = False
+    is_lookup: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +173,8 @@ class _Reader:
         elif line.is_echo:
             if not self._step.key and (key := _INPUT_KEY.fullmatch(text)):
                 self._step = replace(self._step, key=key["key"])
+            elif _INPUT_LOOKUP.fullmatch(text):
+                self._step = replace(self._step, is_lookup=True)
         elif self._key_follows:
             self._key_follows = False
             self._step = replace(self._step, key=text.strip())
@@ -163,14 +195,14 @@ class _Reader:
             self.end_event()
         was = self._open
         if result == "found":
-            result = was.result or self._exactness(restored)
+            result = was.result or self._exactness(restored, was.key)
         self._open = _Open(
             operation or was.operation,
             result or was.result,
             key or was.key,
             restored or was.restored_key,
             int(size) if size else was.size_bytes,
-            reason or told.get("reason") or was.reason,
+            was.reason or reason or told.get("reason") or "",
             was.since or (self._step.at if self._step.is_cache else "") or line.at,
             line.number,
             line.at,
@@ -179,7 +211,8 @@ class _Reader:
     def _is_other(self, operation: str, result: str, key: str, restored: str) -> bool:
         """Tell whether the word begins another event than the one that is open."""
         was = self._open
-        if operation and was.operation and operation != was.operation:
+        is_now_lookup = (was.operation, operation) == ("restore", "lookup")
+        if operation and was.operation and operation != was.operation and not is_now_lookup:
             return True
         if restored and was.restored_key and restored != was.restored_key:
             return True
@@ -187,8 +220,8 @@ class _Reader:
             return True
         return bool(key and was.key and key != was.key)
 
-    def _exactness(self, restored: str) -> str:
-        asked = self._step.key
+    def _exactness(self, restored: str, key: str) -> str:
+        asked = self._step.key or key
         if restored and asked:
             return "exact" if restored == asked else "partial"
         return "exact" if restored and self._step.action.partition("@")[0] in _EXACT_ONLY else ""
@@ -220,7 +253,7 @@ class _Reader:
         """Return the action of a post step, which the log does not name: that of the restore with its key, and of
         several the last, since post steps run in reverse."""
         key = was.key or self._step.key
-        restores = [event for event in reversed(self.events) if event.operation == "restore"]
+        restores = [event for event in reversed(self.events) if event.operation in {"restore", "lookup"}]
         if key:
             return next((event.action for event in restores if key in {event.key, event.restored_key}), "")
         return next((event.action for event in restores if event.action.startswith(_RUST_CACHE)), "")
@@ -229,16 +262,17 @@ class _Reader:
         key = was.key or self._step.key or (was.restored_key if was.result == "exact" else "")
         if not key and was.reason == "found":
             key = next((event.key for event in reversed(self.events) if event.action == action), "")
-        found = (was.restored_key or (key if was.result == "exact" else "")) if was.operation == "restore" else ""
+        found = (was.restored_key or (key if was.result == "exact" else "")) if was.operation != "save" else ""
+        operation = "lookup" if was.operation == "restore" and self._step.is_lookup else was.operation
         self.events.append(
             CacheEvent(
                 action,
-                was.operation,
+                operation,
                 was.result,
                 key,
                 found,
-                was.size_bytes,
-                seconds_between(was.since, was.at),
+                None if operation == "lookup" else was.size_bytes,
+                None if operation == "lookup" else seconds_between(was.since, was.at),
                 was.reason,
                 was.line,
                 self._step.at or was.at,

@@ -63,6 +63,42 @@ POST = "Post job cleanup."
         (step("gradle/gradle-build-action@v2", "Cache Size: ~43 MB (44694672 B)",
               "Restored Gradle User Home from cache key: v6-gradle-1"),
          ("gradle/gradle-build-action@v2", "restore", "", "", "v6-gradle-1", 44694672, 1.0)),
+        # D, Gradle's action since 2023: its own service, and the basic one
+        (step("gradle/actions/setup-gradle@v3", "Gradle User Home cache not found. Will initialize empty."),
+         ("gradle/actions/setup-gradle@v3", "restore", "miss", "", "", None, 0.0)),
+        (step("gradle/actions/setup-gradle@v3", "Gradle User Home restored from cache key: gradle-1"),
+         ("gradle/actions/setup-gradle@v3", "restore", "", "", "gradle-1", None, 0.0)),
+        (step("gradle/actions/setup-gradle@v6", "Basic caching restored from cache key: gradle-1"),
+         ("gradle/actions/setup-gradle@v6", "restore", "exact", "gradle-1", "gradle-1", None, 0.0)),
+        (step("gradle/actions/setup-gradle@v6",
+              "Basic caching did not find an entry to restore. Will start with empty state."),
+         ("gradle/actions/setup-gradle@v6", "restore", "miss", "", "", None, 0.0)),
+        # R, setup-uv
+        (step("astral-sh/setup-uv@v6", "Trying to restore uv cache from GitHub Actions cache with key: uv-1",
+              "Cache hit for: uv-1", "Cache Size: ~2 MB (2097152 B)", "Cache restored successfully",
+              "uv cache restored from GitHub Actions cache with key: uv-1"),
+         ("astral-sh/setup-uv@v6", "restore", "exact", "uv-1", "uv-1", 2097152, 4.0)),
+        (step("astral-sh/setup-uv@v1", "uv cache restored from GitHub Actions cache with key: uv-1"),
+         ("astral-sh/setup-uv@v1", "restore", "exact", "uv-1", "uv-1", None, 0.0)),
+        (step("astral-sh/setup-uv@v7", "Trying to restore cache from GitHub Actions cache with key: uv-2",
+              "No GitHub Actions cache found for key: uv-2"),
+         ("astral-sh/setup-uv@v7", "restore", "miss", "uv-2", "", None, 1.0)),
+        # D, lookups: nothing is fetched, so neither a size nor seconds
+        (step("actions/cache/restore@v4", "Cache hit for: k-1", "Lookup only - skipping download",
+              "Cache found and can be restored from key: k-1", key="k-1"),
+         ("actions/cache/restore@v4", "lookup", "exact", "k-1", "k-1", None, None)),
+        (step("actions/cache@v3", "Cache found and can be restored from key: k-1", key="k-2"),
+         ("actions/cache@v3", "lookup", "partial", "k-2", "k-1", None, None)),
+        (("##[group]Run actions/cache@v4", "with:", "  key: k-1", "  lookup-only: true", "##[endgroup]",
+          "Cache not found for input keys: k-1"),
+         ("actions/cache@v4", "lookup", "miss", "k-1", "", None, None)),
+        (step("Swatinem/rust-cache@v2", "Cache Key:", "    v0-rust-1", "... Checking cache ...",
+              "Cache hit for: v0-rust-1", "Lookup only - skipping download",
+              'Found cache key "v0-rust-1" full match: true.'),
+         ("Swatinem/rust-cache@v2", "lookup", "exact", "v0-rust-1", "v0-rust-1", None, None)),
+        (step("Swatinem/rust-cache@v2", "Cache Key:", "    v0-rust-2",
+              'Found cache key "v0-rust-1" full match: false.'),
+         ("Swatinem/rust-cache@v2", "lookup", "partial", "v0-rust-2", "v0-rust-1", None, None)),
         # R, BuildKit
         (("#22 importing cache manifest from gha:954", "#22 DONE 0.1s"),
          ("buildx", "restore", "partial", "gha:954", "gha:954", None, 1.0)),
@@ -86,6 +122,21 @@ def test_each_wording(lines: tuple[str, ...], told: tuple[object, ...]) -> None:
         (("Cache hit occurred on the primary key k-1, not saving cache.",), ("not_saved", "found")),  # R
         (("Failed to save: Unable to reserve cache with key k-1, another job may be creating this cache.",),
          ("not_saved", "another job saved it")),  # R
+        (("Unable to reserve cache with key k-1, another job may be creating this cache.",),
+         ("not_saved", "another job saved it")),  # D
+        (("Failed to save: Unable to reserve cache with key k-1. More details: cache write denied: no scopes",),
+         ("not_saved", "cache write denied: no scopes")),  # R
+        (("Cache reservation failed: your cache is now read only",
+          "Failed to save: Unable to reserve cache with key k-1, another job may be creating this cache."),
+         ("not_saved", "your cache is now read only")),  # R
+        (("Cache saved with the key: k-1",), ("saved", "")),  # D, the setup- actions
+        (("uv cache saved with key: k-1",), ("saved", "")),  # D
+        (("Python cache hit occurred on key k-1, not saving cache.",), ("not_saved", "found")),  # D
+        (("Cache hit occurred on the cache key k-1, not saving cache.",), ("not_saved", "found")),  # D
+        (("Basic caching saved entry with key: k-1",), ("saved", "")),  # D
+        (("Basic caching restored entry with key `k-1`. Save was skipped.",), ("not_saved", "found")),  # D
+        (("Basic caching failed to save entry with key `k-1`. See preceding log output for the cause.",),
+         ("not_saved", "")),  # D
         (("Cache Size: ~2 MB (2 B)", "Cache saved successfully", "Cache saved with key: k-1"), ("saved", "")),  # R
         (("Sent 20 of 20 (100.0%), 9.0 MBs/sec", "Cache saved with key: k-1"), ("saved", "")),  # R
     ],
@@ -105,6 +156,14 @@ def test_rust_caches_own_word_for_nothing_to_save() -> None:
     assert (save.action, save.key, save.result, save.reason) == ("Swatinem/rust-cache@v2", "k-1", "not_saved", "found")
 
 
+def test_two_caches_of_uv_are_two_events() -> None:
+    asks = [f"Trying to restore cache from GitHub Actions cache with key: uv-{name}" for name in ("1", "1-python")]
+    lines = step("astral-sh/setup-uv@v7", asks[0], "No GitHub Actions cache found for key: uv-1", asks[1],
+                 "Cache hit for: uv-1-python")  # fmt: skip
+    told = [(event.key, event.result) for event in parse_cache_events(log(*lines))]
+    assert told == [("uv-1", "miss"), ("uv-1-python", "exact")]
+
+
 def test_two_caches_of_one_step_are_two_events() -> None:
     events = parse_cache_events(log(*step("some/action@v1", "Cache hit for: a-1", "Cache hit for: b-1")))
     assert [event.key for event in events] == ["a-1", "b-1"]
@@ -118,9 +177,10 @@ def test_what_a_script_says_of_caches_is_no_event() -> None:
 @given(
     st.lists(
         st.sampled_from(
-            ["Cache hit for: k", "Cache not found.", POST, "Cache Key:", "##[group]Run actions/cache@v4", "  key: k",
-             "##[endgroup]", "#1 importing cache manifest from gha:1", "#1 DONE 1s", "Cache saved with key: k",
-             "Cache Size: ~1 MB (1048576 B)", "\x1b[1mCache up-to-date.\x1b[0m", "x" * 9000, ""]
+            ["Cache hit for: k", "Cache not found.", POST, "Lookup only - skipping download", "  lookup-only: true",
+             "Cache Key:", "##[group]Run actions/cache@v4", "  key: k", "##[endgroup]", "Cache saved with key: k",
+             "#1 importing cache manifest from gha:1", "#1 DONE 1s", "Cache Size: ~1 MB (1048576 B)",
+             "\x1b[1mCache up-to-date.\x1b[0m", "x" * 9000, ""]
         ) | st.text(max_size=60),
         max_size=40,
     )
@@ -129,5 +189,6 @@ def test_any_order_of_words_is_read(lines: list[str]) -> None:
     text = log(*[line.replace("\n", " ") for line in lines])
     events = parse_cache_events(text)
     assert [event.line for event in events] == sorted(event.line for event in events)
-    assert all(event.operation in {"restore", "save"} for event in events)
+    assert all(event.operation in {"restore", "lookup", "save"} for event in events)
+    assert all(event.size_bytes is None and event.wall_s is None for event in events if event.operation == "lookup")
     assert all((event.result in {"saved", "not_saved"}) == (event.operation == "save") for event in events)
