@@ -245,14 +245,14 @@ names text the names, sorted, one a line
 )
 CACHE_EVENTS = Table(
     "cache_events",
-    "one restore or save of a cache in a job",
+    "one restore, lookup or save of a cache in a job",
     (),
     _columns(
         _JOB
         + """
 step_number int its step; missing where the log's steps are not known
 action text action and version; buildx for BuildKit's layers; empty for a post step that nothing in the log tells
-operation text restore or save
+operation text restore, lookup (asks and fetches nothing) or save
 result text exact, partial, miss, saved, not_saved; empty where the log leaves open whether the very key was found
 key text key asked for
 restored_key text key restored
@@ -349,6 +349,24 @@ last_line int last line
 """
     ),
 )
+BENCHMARKS = Table(
+    "benchmarks",
+    "one result of one benchmark that a job printed",
+    (),
+    _columns(
+        _JOB
+        + """
+line int its line in the job's log
+tool text libtest (also criterion's bencher form), criterion
+name text name as its tool prints it
+value float ns where unit is ns, else as printed
+unit text ns for every time, else as printed
+low float lower bound as the tool means it: of libtest the value less the width of all its samples
+high float upper bound likewise
+is_smaller_better bool missing where neither tool nor unit tells
+"""
+    ),
+)
 COMMITS = Table(
     "commits",
     "one commit of the repository",
@@ -366,6 +384,64 @@ message text whole message
 n_files int files it changed, against its first parent
 files text their paths, one a line
 workflows_tree text id of its .github/workflows folder, the key into workflow_jobs; empty: none; missing: not known
+"""
+    ),
+)
+USAGES = Table(
+    "usages",
+    "one recording that `kotaci watch` made of a command in a job",
+    ("repo", "run_id", "attempt", "artifact_id", "file"),
+    _columns(
+        _RUN
+        + """
+job_id int the job that the artifact's name tells, or the only one that ran; missing where neither tells
+artifact_id int GitHub's id of the artifact that holds it
+artifact text its name
+file text the file in it
+command text the command that was watched
+exit_code int what it returned; missing where the watcher was killed, and the end was not recorded
+started_at time when it was started, by the runner's clock
+wall_s float how long it was watched
+n_cores int processors of the machine
+memory_bytes int memory of the machine; a container may be given less
+cpu_s float CPU seconds of the command and its children; what ran in a server beside it is missing
+mean_cores float cpu_s a second
+peak_cores float the most CPU seconds a second between two looks
+machine_cpu_s float CPU seconds of the whole machine
+peak_rss_bytes int largest sum of the processes' resident memory; what several share is counted for each
+min_available_bytes int the least memory that the machine had left
+read_bytes int from disk, by the command; missing where the system does not tell
+written_bytes int likewise, to disk
+min_free_bytes int the least space left on the file system of the working directory
+received_bytes int by the whole machine, but for loopback
+sent_bytes int likewise
+n_samples int spans recorded
+n_looks int looks that these were made of
+"""
+    ),
+)
+USAGE_SAMPLES = Table(
+    "usage_samples",
+    "one span of time of a recording: at most 240 a recording, neighbours merged",
+    ("repo", "run_id", "attempt", "artifact_id", "file", "n"),
+    _columns(
+        _RUN
+        + """
+artifact_id int GitHub's id of the artifact, with file the key into usages
+file text the file in it
+n int its place in the recording, from 1
+at_s float its end, from the command's start
+span_s float its length
+cpu_s float as in usages, in this span
+peak_cores float likewise
+machine_cpu_s float likewise
+rss_bytes int the largest sum of the processes' resident memory in it
+available_bytes int the least memory that the machine had left in it
+read_bytes int as in usages, in this span
+written_bytes int likewise
+free_bytes int the least space left in it
+received_bytes int as in usages, in this span
+sent_bytes int likewise
 """
     ),
 )
@@ -401,6 +477,6 @@ TABLES = {
     table.name: table
     for table in (
         RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, ROSTER_NAMES, FAILURES, CACHE_EVENTS, CACHES, ARTIFACTS, ANNOTATIONS,
-        UNITS, PHASES, COMMITS, WORKFLOW_JOBS,
+        UNITS, PHASES, BENCHMARKS, USAGES, USAGE_SAMPLES, COMMITS, WORKFLOW_JOBS,
     )
 }  # fmt: skip

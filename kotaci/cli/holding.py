@@ -141,6 +141,7 @@ _BESIDES = {
     "workflow_file": ("workflow file",),
     "annotations": ("job with annotations", "jobs with annotations"),
     "junit": ("JUnit file",),
+    "recording": ("recording of kotaci watch", "recordings of kotaci watch"),
     "report": ("other report",),
     "caches": ("snapshot of caches", "snapshots of caches"),
 }

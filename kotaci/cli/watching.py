@@ -32,7 +32,7 @@ def watch_command(*, command: tuple[str, ...], out: Path, every: float) -> None:
     The exit code is the command's own, so the codes of other commands do not hold here; it is 128 and the signal's
     number where a signal ended it. Only where nothing was run it is 2: no such command, a bad option.
     """
-    from kotaci.watch import watch
+    from kotaci.watch.processes import watch
 
     if not SHORTEST_S <= every <= LONGEST_S:
         raise BadInput(f"--every {every:g}", "is no such time", f"name seconds from {SHORTEST_S} to {LONGEST_S:,}")

@@ -28,6 +28,7 @@ from kotaci.facts.files import (
 )
 from kotaci.facts.repository import REPOSITORY_TABLES, Workflows, to_table_rows
 from kotaci.facts.rows import ATTEMPT_TABLES, Attempt, Rows, to_rows
+from kotaci.facts.usage import Recorded, to_recorded
 from kotaci.logs.results import TestReport, parse_junit
 from kotaci.model import BadInput
 from kotaci.store import LogState, Store, shown_twice
@@ -286,7 +287,7 @@ def _month_digest(digests: Mapping[tuple[int, int], tuple[str, bool]]) -> str:
     return _with_versions("\n".join(lines))
 
 
-_DRAWN_KINDS = frozenset({"run", "job", "annotations", "junit"})
+_DRAWN_KINDS = frozenset({"run", "job", "annotations", "junit", "recording"})
 """What an attempt's rows are drawn from, beside its logs."""
 
 
@@ -305,6 +306,14 @@ def _reports(bodies: Mapping[str, str]) -> Iterator[TestReport]:
             yield parse_junit(body)
         except BadInput as error:  # an earlier kotaci let it in
             logger.warning("a report is not read", extra={"report": key, "error": str(error)})
+
+
+def _recordings(bodies: Mapping[str, Any]) -> Iterator[Recorded]:
+    for key, body in bodies.items():
+        try:
+            yield to_recorded(key, body)
+        except BadInput as error:  # another kotaci let it in
+            logger.warning("a recording is not read", extra={"recording": key, "error": str(error)})
 
 
 class _AttemptReader:
@@ -345,4 +354,5 @@ class _AttemptReader:
             is_last=self.is_last(run_id, attempt),
             declared=self._workflows.declared(head_sha=run.get("head_sha") or "", workflow=workflow),
             reports=list(_reports({key: body for kind, key, _, body in payloads if kind == "junit"})),
+            recordings=list(_recordings({key: body for kind, key, _, body in payloads if kind == "recording"})),
         )

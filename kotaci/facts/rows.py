@@ -12,7 +12,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kotaci.facts.testing import to_test_rows
+from kotaci.facts.usage import Recorded, to_usage_rows
 from kotaci.logs import explain
+from kotaci.logs.benchmarks import parse_benchmarks
 from kotaci.logs.caches import parse_cache_events
 from kotaci.logs.cargo import Phase, parse_phases, parse_units
 from kotaci.logs.ending import Ending, parse_ending, span_of
@@ -31,10 +33,13 @@ ATTEMPT_TABLES = {
     "tests": 2,
     "rosters": 2,
     "failures": 4,
-    "cache_events": 2,
+    "cache_events": 3,
     "annotations": 1,
     "units": 2,
     "phases": 1,
+    "benchmarks": 1,
+    "usages": 1,
+    "usage_samples": 1,
 }
 """Tables drawn from attempts, with the version of their extractor: raise it when its rows would come out otherwise."""
 
@@ -70,7 +75,8 @@ class Declared:
 
 @dataclass(frozen=True)
 class Attempt:
-    """All that the store holds of one attempt; `log` returns a job's text or None, `reports` are its JUnit files."""
+    """All that the store holds of one attempt; `log` returns a job's text or None, `reports` are its JUnit files,
+    `recordings` what `kotaci watch` recorded in it."""
 
     repo: str
     run: Mapping[str, Any]
@@ -82,6 +88,7 @@ class Attempt:
     is_last: bool
     declared: Declared = Declared()
     reports: Sequence[TestReport] = ()
+    recordings: Sequence[Recorded] = ()
 
 
 @dataclass
@@ -148,6 +155,7 @@ def to_rows(attempt: Attempt) -> Rows:
             rows["cache_events"].extend(_cache_rows(job, job_key))
             rows["units"].extend(_unit_rows(job, job_key))
             rows["phases"].extend(_phase_rows(job, job_key))
+            rows["benchmarks"].extend(_benchmark_rows(job, job_key))
         rows["annotations"].extend(
             (*job_key, a.get("annotation_level"), a.get("title"), a.get("message"), a.get("path"), a.get("start_line"))
             for a in attempt.annotations.get(job_id, ())
@@ -155,8 +163,20 @@ def to_rows(attempt: Attempt) -> Rows:
     rows["runs"].append(_run_row(attempt, jobs, key, workflow))
     told = {int(job.payload["id"]): parse_log_tests(job.text) for job in jobs if job.text is not None}
     ran = [int(job.payload["id"]) for job in jobs if job.outcome != Outcome.SKIPPED]
-    rows.update(to_test_rows(key, told, attempt.reports, only_job=ran[0] if len(ran) == 1 else None))
+    only_job = ran[0] if len(ran) == 1 else None
+    rows.update(to_test_rows(key, told, attempt.reports, only_job=only_job))
+    rows.update(to_usage_rows(key, attempt.recordings, _names(attempt), only_job=only_job))
     return rows
+
+
+def _names(attempt: Attempt) -> dict[int, tuple[str, ...]]:
+    """Return what each job is called: as GitHub shows it, and by its key in the file with its matrix leg."""
+    found: dict[int, tuple[str, ...]] = {}
+    for job in attempt.jobs:
+        shown = job.get("name") or ""
+        key, (_, leg) = attempt.declared.key_of(shown), leg_of(shown, declared=attempt.declared.jobs)
+        found[int(job["id"])] = (shown, f"{key} {leg}" if key else "")
+    return found
 
 
 def _read_job(attempt: Attempt, payload: Mapping[str, Any]) -> _Job:
@@ -395,6 +415,13 @@ def _step_with(job: _Job, phase: Phase) -> int | None:
     same = [step for step in begun if step.started_at == begun[-1].started_at]
     going = [step for step in same if at and step.ended_at and step.ended_at + timedelta(seconds=1) > at]
     return (going or same)[-1].number if same else None
+
+
+def _benchmark_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [
+        (*key, one.line, one.tool, one.name, one.value, one.unit, one.low, one.high, one.is_smaller_better)
+        for one in parse_benchmarks(job.text or "")
+    ]
 
 
 def _step_at(job: _Job, line: int, at: str, *, like: str = "") -> int | None:

@@ -1,4 +1,4 @@
-"""Small reports in artifacts: JUnit XML and other text, zipped or a single file."""
+"""Small reports in artifacts: JUnit XML, recordings of `kotaci watch` and other text, zipped or a single file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from kotaci.github.client import HELD_BYTES, Reply
 from kotaci.github.place import SOURCE, Place, gone, started
 from kotaci.model import BadInput, Repo, RunRef
 from kotaci.store import Batch, Payload, Store, Want
+from kotaci.watch import is_recording, parse_recording
 
 REPORT_BYTES = 2 * 2**20
 """Artifacts up to this size are looked at for reports; binaries and coverage trees are larger."""
 
 REPORT_NAMES = re.compile(
-    r"junit|test|result|report|coverage|lcov|timing|bench|nextest|clippy|audit|deny|summary|sarif", re.I
+    r"junit|test|result|report|coverage|lcov|timing|bench|nextest|clippy|audit|deny|summary|sarif|kotaci-watch", re.I
 )
 """Names of artifacts that may hold a report."""
 
@@ -60,7 +61,7 @@ def attempt_of(store: Store, place: Place, want: Want) -> int | None:
 
 
 def fetch_report(place: Place, want: Want, attempt: int) -> Batch:
-    """Return the text files of an artifact: JUnit XML as such, others as they are."""
+    """Return the text files of an artifact: JUnit XML and recordings as such, others as they are."""
     run_id, _, artifact = want.key.partition("/")
     reply, body = place.client.download(f"{place.path}/actions/artifacts/{artifact}/zip", place.folder)
     met = [(want.kind, want.key)]
@@ -78,7 +79,7 @@ def fetch_report(place: Place, want: Want, attempt: int) -> Batch:
             if n_bytes > HELD_BYTES:
                 payloads.append(gone(want, _TOO_LARGE, name))
                 break
-            payloads += _to_report(place.repo, RunRef(int(run_id), attempt), artifact, name, text)
+            payloads += _to_report(place.repo, RunRef(int(run_id), attempt), want.body, name, text)
     except ZIP_ERRORS as error:
         payloads.append(gone(want, Reply("", 200, None, f"not a whole zip ({error})"), "artifact"))
     if not payloads:
@@ -86,13 +87,22 @@ def fetch_report(place: Place, want: Want, attempt: int) -> Batch:
     return Batch(place.repo, SOURCE, payloads, met=met)
 
 
-def _to_report(repo: str, ref: RunRef, artifact: str, name: str, text: bytes) -> Sequence[Payload]:
+def _to_report(repo: str, ref: RunRef, artifact: Mapping[str, Any], name: str, text: bytes) -> Sequence[Payload]:
+    told, key = text.decode("utf-8", "replace"), f"{ref.run_id}/{ref.attempt}/{artifact['id']}/{name}"
     if is_junit(text):
         try:
             return read_junit(Path(name), text, said_repo=Repo.parse(repo), said_run=ref).payloads
         except BadInput:
             pass  # not whole: kept as the text that it is
-    return [Payload("report", f"{ref.run_id}/{ref.attempt}/{artifact}/{name}", text.decode("utf-8", "replace"))]
+    if is_recording(text):
+        try:
+            parse_recording(text)
+        except BadInput:
+            pass  # likewise
+        else:
+            # The artifact's name is all that may tell which job it is of.
+            return [Payload("recording", key, {"artifact": artifact["name"], "text": told})]
+    return [Payload("report", key, told)]
 
 
 def _report_files(name: str, body: bytes) -> Iterator[tuple[str, bytes]]:

@@ -1,6 +1,7 @@
 """What was recorded while a command ran: samples, their summary, and the JSON file that holds them.
 
-All is a pure record but for `read_recording` and `write_recording`. Bytes are bytes, `_s` are seconds.
+All is a pure record but for `read_recording` and `write_recording`, and nothing here needs psutil. Bytes are bytes,
+`_s` are seconds.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,9 @@ VERSION = 1
 
 MOST_SAMPLES = 3_600
 """How many samples a file holds at most: an hour at one a second; then pairs are merged, again and again."""
+
+MOST_AMOUNT = 2**50
+"""A petabyte, or more seconds than anybody waits: what claims more was not measured, and would not fit a table."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,11 @@ class Recording:
             n_looks=sum(sample.n_looks for sample in samples),
         )
 
+    def thinned(self, most: int) -> tuple[Sample, ...]:
+        """Return at most so many samples, neighbours merged: totals, peaks and lows stay."""
+        size = -(-len(self.samples) // most) or 1
+        return tuple(reduce(merge, self.samples[first : first + size]) for first in range(0, len(self.samples), size))
+
     def to_json(self) -> dict[str, Any]:
         """Return the recording as JSON values; the samples as columns, which is a third of the size."""
         return {
@@ -153,7 +164,7 @@ class Recording:
         command, code = value["command"], value["exit_code"]
         words = isinstance(command, list) and command and all(isinstance(word, str) for word in command)
         _check(words, source, "command is no list of words")
-        _check(code is None or (isinstance(code, int) and not isinstance(code, bool)), source, "exit_code is no number")
+        _check(code is None or (_is_amount(code, whole=True) and code < 2**32), source, "exit_code is no number")
         for name in ("every_s", "n_cores", "memory_bytes"):
             _check(_is_amount(value[name], whole=name != "every_s"), source, f"{name} is {_shown(value[name])}")
         return cls(
@@ -248,12 +259,26 @@ def add(samples: Sequence[Sample], new: Sample, *, most: int = MOST_SAMPLES) -> 
 def read_recording(path: Path) -> Recording:
     """Return the recording in the file. Raises BadInput where it is not there, is no JSON, or is no recording."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        body = path.read_bytes()
     except OSError as error:
         raise BadInput(path, f"cannot be read ({error.strerror})", _HINT) from None
+    return parse_recording(body, source=path)
+
+
+def parse_recording(body: str | bytes, *, source: object = "recording") -> Recording:
+    """Return the recording that the text of a file tells. Raises BadInput, naming `source` and what is wrong in it."""
+    try:
+        value = json.loads(body if isinstance(body, str) else body.decode("utf-8"))
     except ValueError as error:
-        raise BadInput(path, f"is no JSON ({error})", _HINT) from None
-    return Recording.from_json(value, source=path)
+        raise BadInput(source, f"is no JSON ({error})", _HINT) from None
+    except RecursionError:
+        raise BadInput(source, "is no JSON that anybody wrote (nested too deeply)", _HINT) from None
+    return Recording.from_json(value, source=source)
+
+
+def is_recording(body: str | bytes) -> bool:
+    """Tell whether the text begins like a recording, of whatever version."""
+    return _BEGINS.match(body if isinstance(body, str) else body[:200].decode("utf-8", "replace")) is not None
 
 
 def write_recording(recording: Recording, path: Path) -> None:
@@ -267,6 +292,7 @@ def write_recording(recording: Recording, path: Path) -> None:
         raise
 
 
+_BEGINS = re.compile(r'\s*\{\s*"version"\s*:\s*[0-9]+\s*,\s*"command"\s*:\s*\[')
 _HINT = "name a file that `kotaci watch` wrote"
 
 
@@ -291,6 +317,11 @@ def _samples(columns: Any, source: object) -> tuple[Sample, ...]:
             is_lacking = amount is None and name in _MAY_LACK
             is_right = is_lacking or _is_amount(amount, whole=name not in _FRACTIONS)
             _check(is_right, source, f"samples.{name}[{place}] is {_shown(amount)}")
+    n_samples = len(columns[_COLUMNS[0]])
+    _check(n_samples <= MOST_SAMPLES, source, f"has {n_samples:,} samples, more than {MOST_SAMPLES:,}")
+    times = columns["at_s"]
+    falls = next((place for place in range(1, n_samples) if times[place] < times[place - 1]), None)
+    _check(falls is None, source, f"samples.at_s[{falls}] is before the one before it")
     rows: list[Mapping[str, Any]] = [
         dict(zip(_COLUMNS, row, strict=True)) for row in zip(*(columns[name] for name in _COLUMNS), strict=True)
     ]
@@ -298,10 +329,10 @@ def _samples(columns: Any, source: object) -> tuple[Sample, ...]:
 
 
 def _is_amount(value: Any, *, whole: bool) -> bool:
-    """Tell whether the value is a finite number, zero or more; True and False are none."""
+    """Tell whether the value is a number from zero to MOST_AMOUNT; True and False are none."""
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         return False
-    return math.isfinite(value) and value >= 0
+    return 0 <= value <= MOST_AMOUNT
 
 
 def _shown(value: Any) -> str:
@@ -315,7 +346,10 @@ def _moment(value: Any, source: object) -> datetime:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise BadInput(source, "started_at is no time with its zone", _HINT)
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise BadInput(source, "started_at leaves the calendar", _HINT) from None
 
 
 def _sum(amounts: Sequence[int | None]) -> int | None:

@@ -251,6 +251,22 @@ def test_annotations_belong_to_their_job(tmp_path: Path) -> None:
     assert found[["job_id", "level", "message"]].to_numpy().tolist() == [[11, "warning", "old action"]]
 
 
+def test_benchmarks_are_those_that_the_log_prints(tmp_path: Path) -> None:
+    said = (
+        "##[group]Run cargo bench",
+        "##[endgroup]",
+        "test fib ... bench:       1,250 ns/iter (+/- 50)",
+        "parse                   time:   [1.0 ms 1.5 ms 2.0 ms]",
+        "parse                   time:   [1.0 cycles 1.5 cycles 2.0 cycles]",
+    )
+    found = tables(tmp_path, batch(run(), [job(11)], logs=[log(1, 1, 11, log_text(*said))]))["benchmarks"]
+    assert found.drop(columns=["repo", "run_id", "attempt"]).to_numpy().tolist() == [
+        [11, 10, "libtest", "fib", 1250.0, "ns", 1200.0, 1300.0, True],
+        [11, 11, "criterion", "parse", 1.5e6, "ns", 1e6, 2e6, True],
+        [11, 12, "criterion", "parse", 1.5, "cycles", 1.0, 2.0, pd.NA],
+    ]
+
+
 def test_commits_caches_artifacts_and_workflow_files_are_tables_of_the_repository(tmp_path: Path) -> None:
     listed = Batch(
         REPO,

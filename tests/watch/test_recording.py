@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import json
 import math
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kotaci.model import BadInput
-from kotaci.watch import Recording, Sample, read_recording, write_recording
+from kotaci.watch import Recording, Sample, is_recording, parse_recording, read_recording, write_recording
 from kotaci.watch.recording import Look, add, between, merge, never_below
 
 amounts = st.integers(0, 2**50)
@@ -122,8 +123,34 @@ def test_a_counter_that_falls_and_rises_is_not_counted_twice() -> None:
 
 @given(held=st.lists(samples, max_size=4), code=st.none() | st.integers(0, 255))
 def test_what_is_read_back_is_what_was_written(held: list[Sample], code: int | None) -> None:
-    written = recording(*held, code=code)
-    assert Recording.from_json(json.loads(json.dumps(written.to_json()))) == written
+    written = recording(*sorted(held, key=lambda one: one.at_s), code=code)
+    text = json.dumps(written.to_json())
+    assert parse_recording(text) == parse_recording(text.encode()) == written
+    assert is_recording(text)
+    assert is_recording(text.encode())
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(key=st.sampled_from(sorted(recording(sample()).to_json())), value=values, cut=st.integers(0, 2_000))
+def test_what_is_not_a_recording_is_refused_and_nothing_else_is_raised(key: str, value: Any, cut: int) -> None:
+    text = json.dumps({**recording(sample()).to_json(), key: value})
+    for part in (text, text[:cut]):
+        with contextlib.suppress(BadInput):
+            assert isinstance(parse_recording(part), Recording)
+
+
+@given(held=st.lists(samples, max_size=40), most=st.integers(1, 12))
+def test_a_thinned_recording_keeps_totals_and_peaks(held: list[Sample], most: int) -> None:
+    whole = recording(*held)
+    thin = recording(*whole.thinned(most))
+    assert len(thin.samples) <= most
+    assert {**vars(thin.summary()), "n_samples": len(held)} == vars(whole.summary())
 
 
 def test_a_file_holds_its_summary_and_replaces_the_one_before(tmp_path: Path) -> None:
@@ -144,11 +171,15 @@ def test_a_file_holds_its_summary_and_replaces_the_one_before(tmp_path: Path) ->
         (["started_at"], "2026-03-02T09:30:00", "started_at is no time with its zone"),
         (["started_at"], 5, "started_at is no time with its zone"),
         (["exit_code"], True, "exit_code is no number"),
+        (["exit_code"], 2**80, "exit_code is no number"),
+        (["started_at"], "0001-01-01T00:00:00+09:00", "started_at leaves the calendar"),
         (["n_cores"], 1.5, "n_cores is 1.5, no amount"),
         (["samples"], [], "samples is no object of columns"),
         (["samples", "cpu_s"], None, "samples.cpu_s is no list"),
         (["samples", "cpu_s"], [], "samples.cpu_s has 0 values where samples.at_s has 1"),
         (["samples", "cpu_s"], [math.nan], "samples.cpu_s[0] is NaN, no amount"),
+        (["samples", "at_s"], [math.inf], "samples.at_s[0] is Infinity, no amount"),
+        (["samples", "rss_bytes"], [10**400], f"samples.rss_bytes[0] is 1{'0' * 39}, no amount"),
         (["samples", "rss_bytes"], [-1], "samples.rss_bytes[0] is -1, no amount"),
         (["samples", "free_bytes"], [None], "samples.free_bytes[0] is null, no amount"),
     ],
@@ -164,6 +195,18 @@ def test_what_is_wrong_is_named(keys: list[str], value: Any, problem: str, tmp_p
     with pytest.raises(BadInput) as told:
         read_recording(path)
     assert (told.value.value, told.value.problem) == (path, problem)
+
+
+def test_samples_that_go_back_in_time_and_too_many_of_them_are_refused() -> None:
+    with pytest.raises(BadInput, match=r"samples.at_s\[1\] is before the one before it"):
+        Recording.from_json(recording(sample(at_s=2.0), sample(at_s=1.0)).to_json())
+    with pytest.raises(BadInput, match="has 3,601 samples, more than 3,600"):
+        Recording.from_json(recording(*[sample()] * 3_601).to_json())
+
+
+def test_nesting_without_end_is_refused() -> None:
+    with pytest.raises(BadInput, match="nested too deeply"):
+        parse_recording("[" * 200_000)
 
 
 def test_a_key_or_column_that_is_missing_is_named() -> None:

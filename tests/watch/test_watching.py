@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kotaci.watch import Recording, read_recording, watch
+from kotaci.watch import Recording, read_recording
+from kotaci.watch.processes import watch
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals of this kind")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the time and bytes of ended children")
