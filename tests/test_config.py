@@ -502,10 +502,7 @@ def test_reports_follow_a_file_of_the_command_line(run: Run, store: Store, tmp_p
 
 
 @pytest.mark.slow
-def test_reports_follow_the_file_of_the_checkout_but_not_for_the_sample(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_reports_follow_the_file_of_the_checkout_but_not_for_the_sample(run: Run, tmp_path: Path) -> None:
     write_all(open_store(tmp_path / "store", create=True), api_batch(1))
     Path(".github").mkdir()
     Path(".github/kotaci.toml").write_text(EFFECTIVE)

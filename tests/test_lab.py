@@ -123,9 +123,7 @@ TOKEN = "ghp_" + "k0tac1" * 6
 def start(tmp_path: Path) -> tuple[subprocess.Popen[str], list[str], str]:
     """Start `kotaci lab --sample` for itself; return it, what it said, and the address it gave."""
     own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    environment = {
-        **os.environ, **own, "XDG_CACHE_HOME": str(tmp_path / "cache"), "GITHUB_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1",
-    }  # fmt: skip
+    environment = {**os.environ, **own, "GITHUB_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
     words = [sys.executable, "-m", "kotaci", "lab", "mine", "--sample", "--no-browser", "--port", "0"]
     process = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     said = []

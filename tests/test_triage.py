@@ -16,7 +16,6 @@ from kotaci.cli import main
 from kotaci.cli.telling import Told
 from kotaci.facts import read_history
 from kotaci.model import BadInput, JobRef, Repo
-from kotaci.sample import open_sample
 from tests.builders import LAST, checkout, in_2026, job_log, passed, saved_by_gh, script, set_up, write_zip
 from tests.github.fetching import TOKEN
 from tests.github_server import Limits, Rights, State, serve
@@ -176,9 +175,8 @@ def test_no_rerun_is_advised_where_the_code_broke_a_rule(is_of_the_code: bool, a
     assert told.rerun == advice
 
 
-def test_a_failed_compilation_is_of_the_code(run: Run) -> None:
-    with open_sample() as store:
-        failures = read_history(store, repo="example/kvstore", since="all", tables=["failures"])["failures"]
+def test_a_failed_compilation_is_of_the_code(run: Run, sample: Path) -> None:
+    failures = read_history(sample, repo="example/kvstore", since="all", tables=["failures"])["failures"]
     (told, *_) = asked(run, RUN.format(failures.loc[failures["cause"] == "compile", "run_id"].max()), store="sample")
     assert (told["cause"], told["verdict"], told["rerun"]) == ("compile", "undecided", None)
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import pandas as pd
 
 from kotaci.cli.asking import open_client
 from kotaci.cli.configuring import config_here, config_option
@@ -20,6 +19,8 @@ from kotaci.model import BAD_OUTCOMES, BadInput, ExitCode, JobRef, Outcome, Repo
 from kotaci.places import ENVIRONMENT, default_repo
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from kotaci.config import Config
     from kotaci.facts import History
     from kotaci.logs.causes import Catalogue
@@ -146,6 +147,8 @@ def _of_job(
     config: Config,
     max_lines: int,
 ) -> Told:
+    import pandas as pd
+
     from kotaci.analysis.failures import DETERMINISTIC
     from kotaci.facts.explanations import explain_job
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,7 +14,6 @@ import pytest
 from kotaci.analysis.failures import TABLES, Group, Triage, assess_failures
 from kotaci.facts import History, read_history
 from kotaci.places import sample_folder
-from kotaci.sample import open_sample
 
 TRUTHS = {
     truth["id"]: truth for truth in json.loads((sample_folder() / "truths.json").read_text(encoding="utf-8"))["truths"]
@@ -22,8 +22,8 @@ FLAKY = ("race-env", "race-path", "rare-flake")
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    return read_history(open_sample(tmp_path_factory.mktemp("sample") / "store"), tables=TABLES)
+def history(sample: Path) -> History:
+    return read_history(sample, tables=TABLES)
 
 
 @pytest.fixture(scope="module")

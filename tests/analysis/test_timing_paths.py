@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from kotaci.analysis.timing import Network, Paths, critical_paths, to_network
 from kotaci.facts import History, read_history
-from kotaci.sample import open_sample
 from tests.analysis.frames import Row
 from tests.analysis.pipelines import Graph, Legs, Tables, random_graph
 
@@ -176,9 +176,9 @@ def test_no_runs_at_all() -> None:
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+def history(sample: Path) -> History:
     tables = ("runs", "jobs", "workflow_jobs", "commits")
-    return read_history(open_sample(tmp_path_factory.mktemp("sample") / "store"), tables=tables)
+    return read_history(sample, tables=tables)
 
 
 def test_sample_is_explained_by_its_needs(history: History) -> None:

@@ -15,7 +15,6 @@ import pytest
 from kotaci.cli import main
 from kotaci.facts import build_facts, read_history
 from kotaci.model import ExitCode
-from kotaci.sample import open_sample
 from kotaci.store import Store, open_store
 from kotaci.tables import TABLES
 from tests.github.fetching import TOKEN, fetch_from
@@ -23,8 +22,8 @@ from tests.github_server import Limits, Rights, State, serve
 
 
 @pytest.fixture(scope="module")
-def bundled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    with open_sample(tmp_path_factory.mktemp("bundled") / "store") as store:
+def bundled(sample: Path) -> Iterator[Store]:
+    with open_store(sample) as store:
         yield store
 
 

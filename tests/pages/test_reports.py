@@ -18,7 +18,6 @@ from kotaci.analysis.health import assess_health
 from kotaci.facts import History, build_facts, read_history
 from kotaci.places import notebooks_folder, sample_folder
 from kotaci.report.runner import Report, read_notebooks, run
-from kotaci.sample import open_sample
 from kotaci.store import Batch, Log, open_store
 from tests.builders import AT, REPO, job_log, job_payload, run_payload, script, set_up, write_all
 
@@ -26,7 +25,7 @@ TRUTHS = json.loads((sample_folder() / "truths.json").read_text(encoding="utf-8"
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+def history(sample: Path) -> History:
     """The sample's tables."""
     tables = (
         "runs",
@@ -40,15 +39,14 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
         "caches",
         "artifacts",
     )
-    return read_history(open_sample(tmp_path_factory.mktemp("sample") / "store"), tables=tables)
+    return read_history(sample, tables=tables)
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+def reports(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     """All notebooks on the sample."""
-    store = open_sample(tmp_path_factory.mktemp("sample") / "store")
     out = tmp_path_factory.mktemp("reports")
-    done = run(read_notebooks(notebooks_folder()), parameters={"store": str(store.path)}, out=out)
+    done = run(read_notebooks(notebooks_folder()), parameters={"store": str(sample)}, out=out)
     return {report.name: report for report in done}
 
 
@@ -169,7 +167,7 @@ def hostile_batch(number: int, text: str) -> Batch:
 
 
 def test_plain_papermill_works_with_the_defaults(tmp_path: Path) -> None:
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "KOTACI_STORE": str(tmp_path / "none")}
+    environment = {**os.environ, "KOTACI_STORE": str(tmp_path / "none")}
     words = ["papermill", str(notebooks_folder() / "failure_triage.ipynb"), "out.ipynb", "-p", "since", "30d"]
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

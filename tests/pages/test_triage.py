@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -17,14 +17,12 @@ from kotaci.logs.causes import OwnCause
 from kotaci.logs.signatures import signature
 from kotaci.model import BAD_OUTCOMES, Verdict
 from kotaci.pages import triage as shown
-from kotaci.sample import open_sample
 from kotaci.tables import TABLES
 
 
 @pytest.fixture(scope="module")
-def history() -> Iterator[History]:
-    with open_sample() as store:
-        yield read_history(store, tables=shown.TABLES)
+def history(sample: Path) -> History:
+    return read_history(sample, tables=shown.TABLES)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tarfile
-from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +13,6 @@ from kotaci.analysis.caching import Caching, assess_caching
 from kotaci.facts import History, read_history
 from kotaci.pages.caches import ANALYSED
 from kotaci.places import sample_folder
-from kotaci.sample import open_sample
 
 TRUTHS = {
     truth["id"]: truth
@@ -22,9 +21,8 @@ TRUTHS = {
 
 
 @pytest.fixture(scope="module")
-def history() -> Iterator[History]:
-    with open_sample() as store:
-        yield read_history(store, tables=ANALYSED)
+def history(sample: Path) -> History:
+    return read_history(sample, tables=ANALYSED)
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +23,6 @@ from kotaci.analysis.flakes.judging import passes_needed
 from kotaci.facts import History, read_history
 from kotaci.pages.flaky import TABLES
 from kotaci.places import sample_folder
-from kotaci.sample import open_sample
 
 TRUTHS = {
     truth["id"]: truth for truth in json.loads((sample_folder() / "truths.json").read_text(encoding="utf-8"))["truths"]
@@ -30,8 +30,8 @@ TRUTHS = {
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    return read_history(open_sample(tmp_path_factory.mktemp("sample") / "store"), tables=TABLES)
+def history(sample: Path) -> History:
+    return read_history(sample, tables=TABLES)
 
 
 @pytest.fixture(scope="module")

@@ -11,16 +11,14 @@ import pytest
 
 from kotaci.analysis.tests import Ran, lost_tests
 from kotaci.facts import History, read_history
-from kotaci.sample import open_sample
 
 TRUTHS = Path(__file__).parents[2] / "kotaci" / "sample" / "truths.json"
 TABLES = ("runs", "jobs", "tests", "rosters", "roster_names", "commits")
 
 
 @pytest.fixture(scope="module")
-def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    with open_sample(tmp_path_factory.mktemp("sample") / "store") as store:
-        return read_history(store, since="all", tables=TABLES)
+def history(sample: Path) -> History:
+    return read_history(sample, since="all", tables=TABLES)
 
 
 @pytest.fixture(scope="module")
