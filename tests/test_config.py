@@ -18,6 +18,7 @@ from kotaci.analysis.alarms import HealthOptions
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
+from kotaci.analysis.resources import ResourceOptions
 from kotaci.cli import main
 from kotaci.config import Config, Landmark, Owners, config_in_force, find_config, read_config, read_schema
 from kotaci.logs.causes import read_catalogue
@@ -288,10 +289,11 @@ def test_the_schema_is_one_and_says_what_every_key_means() -> None:
         ("failure_triage", TriageOptions),
         ("flaky_tests", FlakeOptions),
         ("cache_analysis", CachingOptions),
+        ("resources", ResourceOptions),
     ],
 )
 def test_thresholds_are_those_of_the_analysis(
-    name: str, options: type[HealthOptions | TriageOptions | FlakeOptions | CachingOptions]
+    name: str, options: type[HealthOptions | TriageOptions | FlakeOptions | CachingOptions | ResourceOptions]
 ) -> None:
     known = read_schema()["properties"]["thresholds"]["properties"][name]["properties"]
     words = {"int": "integer", "float": "number"}

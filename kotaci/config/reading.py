@@ -20,6 +20,7 @@ from kotaci.analysis.alarms import HealthOptions
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
+from kotaci.analysis.resources import ResourceOptions
 from kotaci.config.values import Config, Labels, Landmark, Owners, Prices, dotted, published_prices
 from kotaci.logs.causes import UNDECIDED, OwnCause
 from kotaci.logs.patterns import PatternSet, pattern_problem
@@ -29,7 +30,7 @@ MOST_PROBLEMS = 5
 """So many are told; the rest is counted."""
 
 Path = tuple[str | int, ...]
-Options = TypeVar("Options", HealthOptions, TriageOptions, FlakeOptions, CachingOptions)
+Options = TypeVar("Options", HealthOptions, TriageOptions, FlakeOptions, CachingOptions, ResourceOptions)
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,7 @@ def _to_config(said: Mapping[str, Any], *, source: str) -> Config:
         triage=_options(TriageOptions(), thresholds.get("failure_triage", {})),
         flakes=_options(FlakeOptions(), thresholds.get("flaky_tests", {})),
         caching=_options(CachingOptions(), thresholds.get("cache_analysis", {})),
+        resources=_options(ResourceOptions(), thresholds.get("resources", {})),
         causes=tuple(_to_cause(entry) for entry in said.get("cause", [])),
         prices=Prices(
             per_minute={

@@ -22,6 +22,8 @@ from kotaci.analysis.failures import DEFAULTS as TRIAGE
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import DEFAULTS as FLAKES
 from kotaci.analysis.flakes import FlakeOptions
+from kotaci.analysis.resources import DEFAULTS as RESOURCES
+from kotaci.analysis.resources import ResourceOptions
 from kotaci.logs.causes import OwnCause
 from kotaci.model import short_workflow
 
@@ -104,6 +106,7 @@ class Config:
     triage: TriageOptions = TRIAGE
     flakes: FlakeOptions = FLAKES
     caching: CachingOptions = CACHING
+    resources: ResourceOptions = RESOURCES
     causes: Sequence[OwnCause] = ()
     prices: Prices = field(default_factory=Prices)
     dates: Sequence[Landmark] = ()
@@ -120,6 +123,7 @@ class Config:
         values |= _members("thresholds.failure_triage", self.triage)
         values |= _members("thresholds.flaky_tests", self.flakes)
         values |= _members("thresholds.cache_analysis", self.caching)
+        values |= _members("thresholds.resources", self.resources)
         values["cause"] = [asdict(cause) for cause in self.causes]
         values |= {dotted("prices", "per_minute", label): price for label, price in self.prices.per_minute.items()}
         values["prices.person_hour"] = self.prices.person_hour
