@@ -6,17 +6,20 @@ marked so (`outcome_source`, `step_source`).
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
+from kotaci.facts.placing import Part, Ran, place_parts, step_by_time
 from kotaci.facts.testing import to_test_rows
 from kotaci.facts.usage import Recorded, to_usage_rows
 from kotaci.logs import explain
 from kotaci.logs.benchmarks import parse_benchmarks
 from kotaci.logs.caches import parse_cache_events
-from kotaci.logs.cargo import Phase, parse_phases, parse_units
+from kotaci.logs.cargo import parse_phases, parse_units
 from kotaci.logs.ending import Ending, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
 from kotaci.logs.results import TestReport, parse_log_tests
@@ -33,9 +36,9 @@ ATTEMPT_TABLES = {
     "tests": 2,
     "rosters": 2,
     "failures": 4,
-    "cache_events": 3,
+    "cache_events": 4,
     "annotations": 1,
-    "units": 2,
+    "units": 3,
     "phases": 1,
     "benchmarks": 1,
     "usages": 1,
@@ -51,9 +54,6 @@ LONGEST_JOB = timedelta(days=35)
 
 _BREAKS = BAD_OUTCOMES | {Outcome.CANCELLED}
 """Outcomes of a needed job that make what waits for it fail or be skipped."""
-
-_RUNNERS_OWN = ("Post ", "Complete job", "Stop containers")
-"""How steps begin that the runner adds at the end of a job."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,29 @@ class _Job:
     steps: list[_Step]
     setups: Sequence[SetupItem]
     span: Span | None = None
+
+    @cached_property
+    def ran(self) -> Sequence[tuple[int, Ran]]:
+        """Return the steps that ran, with their numbers."""
+        return [
+            (step.number, Ran(step.name, step.started_at, step.ended_at, step.outcome == Outcome.CANCELLED))
+            for step in self.steps
+            if step.outcome != Outcome.SKIPPED and step.started_at
+        ]
+
+    @cached_property
+    def places(self) -> Sequence[tuple[int, int, int | None]]:
+        """Return stretches of lines, in order, and the number of the step that printed each; none where no way is
+        known to lay the log along the steps."""
+        if any(step.first_line is not None for step in self.steps):
+            return [(step.first_line or 0, step.last_line or 0, step.number) for step in self.steps]
+        spans, lines = parse_spans(self.text or ""), split_lines(self.text or "")
+        parts = [Part(span.name, _stamp(lines, range(span.first_line - 1, span.last_line))) for span in spans]
+        placed = place_parts(parts, [step for _, step in self.ran])
+        return [
+            (span.first_line, span.last_line, None if place is None else self.ran[place][0])
+            for span, place in zip(spans, placed, strict=False)
+        ]
 
     @property
     def failed_step(self) -> str:
@@ -350,7 +373,7 @@ def _cache_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     return [
         (
             *key,
-            _step_at(job, event.line, event.at, like="cache"),
+            _step_at(job, event.line, event.at),
             event.action,
             event.operation,
             event.result,
@@ -385,7 +408,7 @@ def _phase_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     return [
         (
             *key,
-            _step_with(job, phase),
+            _step_at(job, phase.first_line, phase.at),
             phase.phase,
             phase.tool,
             phase.version,
@@ -398,25 +421,6 @@ def _phase_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _step_with(job: _Job, phase: Phase) -> int | None:
-    """Return the number of the step that a phase stands in: by lines where steps have them, else by its opening line.
-
-    The API's times are whole seconds, cut: of steps that began in one second, one that had ended when the phase began
-    is passed over, and so is what the runner does after the job's own steps.
-    """
-    if any(step.first_line is not None for step in job.steps):
-        return _step_at(job, phase.first_line, phase.at)
-    moment, at = to_moment(phase.step_at or phase.at), to_moment(phase.at)
-    begun = [
-        step
-        for step in job.steps
-        if step.started_at and moment and step.started_at <= moment and not step.name.startswith(_RUNNERS_OWN)
-    ]
-    same = [step for step in begun if step.started_at == begun[-1].started_at]
-    going = [step for step in same if at and step.ended_at and step.ended_at + timedelta(seconds=1) > at]
-    return (going or same)[-1].number if same else None
-
-
 def _benchmark_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     return [
         (*key, one.line, one.tool, one.name, one.value, one.unit, one.low, one.high, one.is_smaller_better)
@@ -424,22 +428,16 @@ def _benchmark_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     ]
 
 
-def _step_at(job: _Job, line: int, at: str, *, like: str = "") -> int | None:
-    """Return the number of the step that printed the line: by lines where steps have them, else by its time.
-
-    The API's times are whole seconds, cut, so that short steps share one: of those that began with the last one before
-    the line, the first whose name has the word `like` is taken, else the last.
-    """
-    for step in job.steps:
-        if step.first_line is not None and step.last_line is not None and step.first_line <= line <= step.last_line:
-            return step.number
-    moment = to_moment(at)
-    begun = [step for step in job.steps if step.started_at and moment and step.started_at <= moment]
-    if not begun or begun[-1].first_line is not None:
-        return None
-    same = [step for step in begun if step.started_at == begun[-1].started_at]
-    alike = [step for step in same if like and like in step.name.lower()]
-    return (alike or same[-1:])[0].number
+def _step_at(job: _Job, line: int, at: str) -> int | None:
+    """Return the number of the step that printed the line: by lines where steps have them, else by the parts of the
+    log laid along the steps, else, where these fit no way, by its time; None where it cannot be told."""
+    if job.places:
+        place = bisect_right(job.places, line, key=lambda known: known[0]) - 1
+        first_line, last_line, number = job.places[place]
+        return number if first_line <= line <= last_line else None
+    ran = job.ran
+    found = step_by_time(to_moment(at), [step for _, step in ran])
+    return None if found is None else ran[found][0]
 
 
 def _run_row(attempt: Attempt, jobs: Sequence[_Job], key: tuple[Any, ...], workflow: str) -> tuple[Any, ...]:

@@ -267,6 +267,19 @@ def test_benchmarks_are_those_that_the_log_prints(tmp_path: Path) -> None:
     ]
 
 
+def test_a_cache_step_is_told_from_its_neighbours_of_the_same_second(tmp_path: Path) -> None:
+    steps = [step(1, "Set up job", start=0, wall=0), step(2, "Registry", start=0, wall=0),
+             step(3, "Test", start=0, wall=9), step(8, "Post Registry", start=9, wall=0),
+             step(9, "Complete job", start=9, wall=0)]  # fmt: skip
+    lines = ("##[group]Run actions/cache@v4", "  key: k-1", "##[endgroup]", "Cache not found for input keys: k-1",
+             "##[group]Run cargo test", "cargo test", "##[endgroup]", "   Compiling serde v1.0.0",
+             *["test result: ok."] * 80, "Post job cleanup.", "Cache saved with key: k-1")  # fmt: skip
+    one = job(11, steps=steps)
+    found = tables(tmp_path, batch(run(), [one], logs=[log(1, 1, 11, log_text(*lines, step_s=0.1))]))
+    assert found["cache_events"]["step_number"].tolist() == [2, 8]
+    assert found["units"]["step_number"].tolist() == [3]
+
+
 def test_commits_caches_artifacts_and_workflow_files_are_tables_of_the_repository(tmp_path: Path) -> None:
     listed = Batch(
         REPO,

@@ -22,7 +22,7 @@ TRUTHS = {
 
 @pytest.fixture(scope="module")
 def history(sample: Path) -> History:
-    return read_history(sample, tables=ANALYSED)
+    return read_history(sample, tables=[*ANALYSED, "steps"])
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,16 @@ def test_every_cache_step_is_an_event(history: History) -> None:
         "Swatinem/rust-cache@v2": n_steps["Swatinem/rust-cache@v2"] - 1
     }
     assert not restores["result"].eq("").any()
+
+
+def test_every_cache_event_is_in_its_own_step(history: History) -> None:
+    key = ["run_id", "attempt", "job_id", "step_number"]
+    placed = history["cache_events"].merge(history["steps"][[*key, "step"]], on=key)
+    assert len(placed) == len(history["cache_events"]) == 992
+    restores, saves = (placed.loc[placed["operation"] == name, "step"] for name in ("restore", "save"))
+    names = {"Rust cache", "Cargo cache", "Cargo registry"}
+    assert set(restores) == names
+    assert set(saves) == {f"Post {name}" for name in names}
 
 
 def test_the_cold_cache_is_one_finding_with_its_commit_and_cost(caching: Caching) -> None:
