@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kotaci.analysis.caching import Caching, family_of, rate_families
+from kotaci.analysis.statistics import FEWEST_FOR_INTERVAL
 from kotaci.config import Landmark
 from kotaci.facts import History
 from kotaci.model import Severity, plural
@@ -15,7 +16,7 @@ from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
 from kotaci.report.inline import Inline, code, sentence, stacked
 
-ANALYSED = ("runs", "jobs", "cache_events", "units")
+ANALYSED = ("runs", "jobs", "cache_events", "units", "setups")
 """The tables that the analysis reads."""
 
 TABLES = (*ANALYSED, "caches")
@@ -102,7 +103,11 @@ def family_table(caching: Caching) -> Block:
                 for row in shown.itertuples()
             ],
             cost=[
-                stacked(_signed(row.miss_cost_s), f"[{_signed(row.miss_cost_low_s)}, {_signed(row.miss_cost_high_s)}]")
+                stacked(
+                    _signed(row.miss_cost_s),
+                    f"[{_signed(row.miss_cost_low_s)}, {_signed(row.miss_cost_high_s)}], "
+                    f"n = {row.n_compared_misses} + {row.n_compared_hits}",
+                )
                 if not words.is_missing(row.miss_cost_s)
                 else words.MISSING
                 for row in shown.itertuples()
@@ -121,6 +126,29 @@ def family_table(caching: Caching) -> Block:
         ],
         more="more caches",
         none=_NO_CACHE,
+    )
+
+
+def cost_note(caching: Caching) -> Block:
+    """Return what the cost of a miss was compared within, and where too few remain to tell it."""
+    known = caching.families[caching.families["n_strata"] > 0]
+    if caching.families.empty:
+        return note(sentence(_NO_CACHE))
+    few = known[known["n_compared_misses"] < FEWEST_FOR_INTERVAL]
+    n_alone, n_compared = (
+        int(caching.families["n_alone"].sum()),
+        int((known["n_compared_misses"] + known["n_compared_hits"]).sum()),
+    )
+    return note(
+        sentence(
+            "Compared within job leg, labels, runner image and toolchain, passed jobs only: {n} (n is misses + hits). "
+            "{alone} had no counterpart there and are left out. {few}",
+            n=plural(n_compared, "job"),
+            alone=plural(n_alone, "job"),
+            few=f"In {plural(len(few), 'cache')} fewer than {FEWEST_FOR_INTERVAL} misses remain: too few to lean on."
+            if len(few)
+            else "",
+        )
     )
 
 

@@ -13,14 +13,16 @@ from scipy.stats import mannwhitneyu
 
 from kotaci.analysis.caching import Caching, assess_caching, family_of, rate_families
 from kotaci.analysis.statistics import median_shift
-from kotaci.tables import CACHE_EVENTS, UNITS
+from kotaci.tables import CACHE_EVENTS, SETUPS, UNITS
 
-from .frames import Row, frame, job, jobs, restore, run, runs, unit
+from .frames import Row, frame, job, jobs, restore, run, runs, setup, unit
 
 LOCK = "cargo-Linux-" + "ab12" * 16
 
 
-def assessed(of_jobs: Sequence[Row], events: Sequence[Row], units: Sequence[Row] = ()) -> Caching:
+def assessed(
+    of_jobs: Sequence[Row], events: Sequence[Row], units: Sequence[Row] = (), setups: Sequence[Row] = ()
+) -> Caching:
     """Return the caching of these jobs, each in a run of its own id."""
     started = {row["run_id"]: run(row["run_id"]) for row in of_jobs}
     return assess_caching(
@@ -28,6 +30,7 @@ def assessed(of_jobs: Sequence[Row], events: Sequence[Row], units: Sequence[Row]
         jobs=jobs(of_jobs),
         cache_events=frame(CACHE_EVENTS, events),
         units=frame(UNITS, units),
+        setups=frame(SETUPS, setups),
     )
 
 
@@ -73,6 +76,17 @@ def test_a_miss_costs_what_the_job_takes_longer() -> None:
     assert row["miss_cost_low_s"] <= row["miss_cost_s"] <= row["miss_cost_high_s"]
     assert row["miss_cost_s"] == pytest.approx(300, abs=3)
     assert row["worth_s"] == pytest.approx(300 / 2 - (12 + 1) / 2, abs=3)
+
+
+def test_a_miss_is_compared_with_hits_of_its_own_toolchain_and_image() -> None:
+    """The new toolchain is slower by 400 s and missed; the old one hit: told across them a miss would cost 700 s."""
+    of_jobs, events = story("EEEEEEMMMEEE", miss_s=300, hit_s=200)
+    slower = [{**row, "wall_s": row["wall_s"] + (400 if place >= 6 else 0)} for place, row in enumerate(of_jobs)]
+    setups = [setup(row, "tool", "rustc", "1.95.0" if place < 6 else "1.96.0") for place, row in enumerate(slower)]
+    setups += [setup(row, "image", "ubuntu-24.04", f"2026{row['run_id']}") for row in slower]
+    (row,) = assessed(slower, events, setups=setups).families.to_dict("records")
+    assert row["miss_cost_s"] == pytest.approx(100, abs=3)
+    assert (row["n_strata"], row["n_compared_misses"], row["n_compared_hits"], row["n_alone"]) == (1, 3, 3, 6)
 
 
 def test_a_cache_that_only_hits_has_no_cost_that_can_be_told() -> None:

@@ -372,15 +372,9 @@ def test_a_phase_belongs_to_the_step_that_its_log_shows_though_seconds_are_cut(t
         (40.0, "    Finished `test` profile [unoptimized + debuginfo] target(s) in 29.8s"),
         (40.1, "     Running unittests src/lib.rs (target/debug/deps/kvstore-0a1b2c3d4e5f6a7b)"),
         (40.5, "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.40s"),
-        (40.6, "Post job cleanup."),
     )
     text = "".join(f"{stamp(second)} {line}\n" for second, line in lines)
-    told = [
-        step(1, "Check formatting", start=10, wall=0),
-        step(2, "Unit tests", start=10, wall=30),
-        step(3, "Post Run actions/checkout@v6", start=40, wall=0),
-        step(4, "Complete job", start=40, wall=0),
-    ]
+    told = [step(1, "Check formatting", start=10, wall=0), step(2, "Unit tests", start=10, wall=30)]
     phases = tables(tmp_path, batch(run(), [job(11, wall=60) | {"steps": told}], logs=[log(1, 1, 11, text)]))["phases"]
     assert phases[["step_number", "phase", "wall_s", "first_line", "last_line"]].to_numpy().tolist() == [
         [2, "compile", pytest.approx(29.8), 3, 4],
