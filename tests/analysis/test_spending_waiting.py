@@ -39,11 +39,23 @@ def test_nobody_waits_for_what_is_off_the_path_and_not_needed() -> None:
 
 
 def test_a_job_that_fails_alone_is_told_so() -> None:
-    both = network(USUAL, lint={"outcome": "failure"}, docs={"outcome": "failure"})
-    one = network(USUAL, USUAL, lint={"outcome": "failure"})
+    red = {"outcome": "failure"}
+    both = network(USUAL, run_told=red, lint=red, docs=red)
+    one = network(USUAL, USUAL, run_told=red, lint=red, docs=red | {"is_downstream": True})
     columns = ["n_failed", "n_failed_alone"]
     assert slack_by_job(both).set_index("job_key").loc["lint", columns].tolist() == [1, 0]
     assert slack_by_job(one).set_index("job_key").loc["lint", columns].tolist() == [2, 2]
+
+
+def test_a_job_that_may_fail_is_never_the_reason() -> None:
+    red = {"outcome": "failure"}
+    tables = Tables()
+    tables.add(NEEDS, {key: [(0, wall)] for key, wall in USUAL.items()}, docs=red)
+    tables.add(NEEDS, {key: [(0, wall)] for key, wall in USUAL.items()}, run_told=red, docs=red, lint=red)
+    frames = tables.frames()
+    found = to_network(frames["runs"], frames["jobs"], frames["workflow_jobs"], frames["commits"])
+    told = slack_by_job(found).set_index("job_key")[["n_failed", "n_failed_alone"]]
+    assert told.loc[["docs", "lint"]].to_numpy().tolist() == [[2, 0], [1, 1]]
 
 
 def test_a_leg_that_has_slack_does_not_free_its_job() -> None:
