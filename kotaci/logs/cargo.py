@@ -7,7 +7,7 @@ told by no word at all: it is part of what lies between `Compiling` and `Finishe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from kotaci.logs.lines import MAX_LINE_CHARS, STAMP, last_stamp, seconds_between, without_colours
@@ -28,11 +28,12 @@ PHASES = (_DOWNLOAD, _COMPILE, _CHECK, _DOCUMENT, _TESTS, _DOC_TESTS, _BENCHMARK
 _BUILDS = (_COMPILE, _CHECK, _DOCUMENT)
 """One build goes by the last of these that it did: what is to be checked or documented is compiled in part."""
 
-_TURN = re.compile(
-    r"\b(?:Updating|Downloading|Downloaded|Compiling|Checking|Documenting|Finished|Running|Doc-tests|Starting"
-    r"|Installing|Installed|Replaced)\b|\btest result: |\bSummary \[|##\[(?:group\]Run |error\])"
-    r"|Post job cleanup\.|Cleaning up orphan processes"
-)
+_TURNS = (
+    "Updating", "Downloading", "Downloaded", "Compiling", "Checking", "Documenting", "Finished", "Running", "Doc-tests",
+    "Starting", "Installing", "Installed", "Replaced", "test result: ", "Summary [", "##[group]Run ", "##[error]",
+    "Post job cleanup.", "Cleaning up orphan processes",
+)  # fmt: skip
+"""One of these is in every line at which a phase may begin or end."""
 _CRATE = r"[\w.-]{1,100} v[0-9]\S{0,80}(?: \([^()]{1,500}\)){0,2}"
 _BINARY = r".{1,1000}-[0-9a-f]{16}(?:\.exe)?\)?"
 _BEGINS = {
@@ -98,22 +99,33 @@ def parse_units(text: str) -> list[Unit]:
 
 def _status_lines(text: str) -> Iterator[tuple[int, str, re.Match[str] | None]]:
     """Yield number, time stamp and match of each status line; None for words that only end the one before."""
-    for number, at, shown in _lines_with(_WORD, text):
+    for number, at, shown in _lines_at((word.start() for word in _WORD.finditer(text)), text):
         found = _UNIT.fullmatch(shown)
         if found or _OTHER.fullmatch(shown):
             yield number, at, found
 
 
-def _lines_with(word: re.Pattern[str], text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield number, time stamp and text without colours of each line in which the word is found."""
+def _places(text: str) -> list[int]:
+    """Return where one of _TURNS stands, in order; searching word by word is much faster than one pattern."""
+    places = []
+    for word in _TURNS:
+        place = text.find(word)
+        while place >= 0:
+            places.append(place)
+            place = text.find(word, place + len(word))
+    return sorted(places)
+
+
+def _lines_at(places: Iterable[int], text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield number, time stamp and text without colours of each line that holds one of the places."""
     number, counted, stop = 1, 0, -1
-    for found in word.finditer(text):
-        if found.start() < stop:
+    for place in places:
+        if place < stop:
             continue
-        begin = text.rfind("\n", 0, found.start()) + 1
-        end = text.find("\n", found.end())
+        begin = text.rfind("\n", 0, place) + 1
+        end = text.find("\n", place)
         stop = len(text) if end < 0 else end
-        if found.start() - begin > MAX_LINE_CHARS:
+        if place - begin > MAX_LINE_CHARS:
             continue
         raw = text[begin : min(stop, begin + MAX_LINE_CHARS)].removesuffix("\r")
         stamp = STAMP.match(raw)
@@ -128,7 +140,8 @@ class Phase:
     `tool` and `version` name what `cargo install` builds, downloads and compilation included; empty else. `at` is the
     time stamp of its first line and `wall_s` its length, None where a stamp is missing. Compiling holds linking and
     build scripts; tests hold the start of every binary; doc-tests are compiled and run in one. Misleads where a test
-    runs cargo itself and lets it print. `step_at` is the time stamp of the runner's line that opened the step, or part
+    runs cargo itself and lets it print, and where what runs cargo hands its words on all at once (pip does): then a
+    phase takes next to no time. `step_at` is the time stamp of the runner's line that opened the step, or part
     of one, in which the phase stands; empty where there is none.
     """
 
@@ -171,7 +184,7 @@ def parse_phases(text: str) -> list[Phase]:
     phases: list[Phase] = []
     here: _Open | None = None
     step_at = ""
-    for number, at, shown in _lines_with(_TURN, text):
+    for number, at, shown in _lines_at(_places(text), text):
         begins, found = _begun(shown)
         if here and here.phase == _INSTALL and not _ends_install(shown, begins):
             continue
