@@ -64,13 +64,27 @@ def test_the_log_of_a_script_goes_before_its_name() -> None:
 
 
 def test_a_script_whose_log_is_gone_is_not_told_by_its_name_where_others_are_told() -> None:
-    other = job(run(2), wall=100)
+    other = job(run(2), wall=100, log_state="expired")
     steps = [step(JOB, 1, "Unit tests", 0, 100), step(other, 1, "Unit tests", 0, 100)]
     pieces = split_jobs(jobs([JOB, other]), frame(STEPS, steps), frame(PHASES, [phase(JOB, 1, "compile", 70.0)]))
     assert pieces[["run_id", "kind", "wall_s"]].to_numpy().tolist() == [
         [1, "compile", 70],
         [1, "untold", 30],
         [2, "untold", 100],
+    ]
+
+
+def test_a_script_that_rarely_runs_cargo_goes_by_its_name_but_for_what_cargo_did() -> None:
+    told = [job(run(number), wall=100) for number in range(1, 4)]
+    pieces = split_jobs(
+        jobs(told), frame(STEPS, [step(of, 1, "Run tox", 0, 100) for of in told]),
+        frame(PHASES, [phase(told[0], 1, "compile", 30.0)]),
+    )  # fmt: skip
+    assert pieces[["run_id", "kind", "wall_s"]].to_numpy().tolist() == [
+        [1, "compile", 30],
+        [1, "tests", 70],
+        [2, "tests", 100],
+        [3, "tests", 100],
     ]
 
 
@@ -132,7 +146,7 @@ def test_minutes_by_kind_are_those_of_all_legs_of_a_job() -> None:
 def test_time_in_tests_is_told_by_logs_or_by_names_but_never_by_both() -> None:
     spoken = [job(run(number), wall=100) for number in (1, 2)]
     named = job(run(3), wall=100, workflow="py.yml")
-    gone, red = job(run(4), wall=100), job(run(5), "failure", wall=100)
+    gone, red = job(run(4), wall=100, log_state="expired"), job(run(5), "failure", wall=100)
     steps = [step(of, 1, "Unit tests", 0, 100) for of in (*spoken, named, gone, red)]
     phases = [phase(of, 1, "compile", 60.0) for of in spoken] + [phase(of, 1, "tests", 4.0) for of in (*spoken, red)]
     phases.append(phase(spoken[1], 1, "doc-tests", 2.0))

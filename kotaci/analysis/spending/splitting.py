@@ -3,8 +3,8 @@
 Queue is no part of a job and stands apart (`jobs.queue_s`). The API gives the times of steps in whole seconds, so that
 a kind that takes less than a second a job may show none of it. Steps that were read off a log by its markers alone
 hide what post steps do: they are all the runner's. What cargo's logs tell of a script goes before its name; what they
-leave open (cargo's start, other commands, a log that is gone) is `untold`. Of a script of which no log ever tells
-phases the name decides, and compiling may hide in `tests`.
+leave open (cargo's start, other commands, a log that is gone) is `untold`, where most logs of scripts of that name tell
+phases. Else the name decides on the rest, and compiling may hide in `tests`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ JOB = [*ATTEMPT, "job_id"]
 STEP = [*JOB, "step_number"]
 TESTING = ("tests", "doc-tests")
 """Kinds that are test execution."""
+MOST = 0.5
+"""Where so large a share of the logs that are held tells phases of a script, the others are thought to be silent."""
 
 PIECE_COLUMNS = [*JOB, "kind", "wall_s"]
 SPENT_COLUMNS = ["workflow", "job_base", "kind", "minutes", "share", "n_jobs", "n_spent", "median_s"]
@@ -84,14 +86,14 @@ def time_in_tests(
 ) -> pd.DataFrame:
     """Return TESTING_COLUMNS: how long tests ran in an attempt that passed, all its jobs and legs together.
 
-    period is one of `health.PERIODS`. Where cargo's logs tell phases, only tests and doc-tests count, and an attempt
-    of which such a log is gone is left out; where they never do, whole steps that are tests by name count, with what
-    they compile. Machines' time, not anybody's waiting: jobs run at once. No tests are no zero, but left out.
+    period is one of `health.PERIODS`. Where cargo's log tells phases, only tests and doc-tests count. Where it does
+    not, but does for most scripts of that name, the log is gone or broke off, and the attempt is left out; else whole
+    steps that are tests by name count, with what they compile. Machines' time, not anybody's waiting: jobs run at
+    once. No tests are no zero, but left out.
     """
     known = kinds or read_kinds()
     timed = _timed(_ran(jobs), steps, phases, known)
-    is_silent = timed["is_spoken"] & ~pd.MultiIndex.from_frame(timed[STEP]).isin(pd.MultiIndex.from_frame(phases[STEP]))
-    tests = timed[timed["kind"].isin(TESTING)]
+    tests = timed[timed["kind"].isin(TESTING) & ~timed["has_phases"]]
     ran = phases[phases["phase"].map(known.by_phase).isin(TESTING)]
     named = tests[~tests["is_spoken"]]
     seconds = pd.concat(
@@ -101,7 +103,7 @@ def time_in_tests(
         ]
     )
     by_run = seconds.groupby(ATTEMPT)["wall_s"].sum().reset_index()
-    unknown = pd.MultiIndex.from_frame(tests.loc[is_silent.reindex(tests.index), ATTEMPT])
+    unknown = pd.MultiIndex.from_frame(tests.loc[tests["is_spoken"], ATTEMPT])
     by_run = by_run[(by_run["wall_s"] > 0) & ~pd.MultiIndex.from_frame(by_run[ATTEMPT]).isin(unknown)]
     passed = runs.loc[runs["outcome"] == Outcome.SUCCESS, [*ATTEMPT, "workflow", "started_at"]]
     told = by_run.merge(passed.dropna(subset="started_at"), on=ATTEMPT)
@@ -121,11 +123,12 @@ def _ran(jobs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _timed(ran: pd.DataFrame, steps: pd.DataFrame, phases: pd.DataFrame, kinds: Kinds) -> pd.DataFrame:
-    """Return the steps of the jobs with their kind; step_s, the part of their time that no step before had; is_spoken,
-    whether logs tell phases of steps of their workflow and name, and decide."""
+    """Return the steps of the jobs with their kind; step_s, the part of their time that no step before had; has_phases
+    of a kind whose log decides; is_spoken, whether most logs that are held tell phases of steps of that workflow and
+    name."""
     known = steps[steps["started_at"].notna() & steps["ended_at"].notna()]
-    timed = known[[*STEP, "step", "started_at", "ended_at"]].merge(
-        ran[[*JOB, "workflow", "number", "job_start", "job_end"]], on=JOB
+    timed = known[[*STEP, "step", "outcome", "started_at", "ended_at"]].merge(
+        ran[[*JOB, "workflow", "log_state", "number", "job_start", "job_end"]], on=JOB
     )
     timed = timed.assign(start=_microseconds(timed["started_at"]), end=_microseconds(timed["ended_at"]))
     timed = timed.sort_values(["number", "start", "step_number"], kind="stable", ignore_index=True)
@@ -134,16 +137,17 @@ def _timed(ran: pd.DataFrame, steps: pd.DataFrame, phases: pd.DataFrame, kinds: 
     start = np.maximum(np.maximum(timed["start"], timed["job_start"]), before)
     names = timed["step"].fillna("")
     kind = names.map({name: kinds.of_step(name) for name in names.unique()}).astype(object)
-    places = pd.MultiIndex.from_frame(timed[STEP])
-    named = pd.MultiIndex.from_arrays([timed["workflow"], names])
-    spoken = named[places.isin(pd.MultiIndex.from_frame(phases[STEP]))].unique()
+    timed = timed.assign(step_s=np.maximum(0, end - start) / 1e6, kind=kind)
     by_log = kind.isin([kind.id for kind in kinds.kinds.values() if kind.by_log])
-    return timed.assign(step_s=np.maximum(0, end - start) / 1e6, kind=kind, is_spoken=by_log & named.isin(spoken))
+    has_phases = by_log & pd.MultiIndex.from_frame(timed[STEP]).isin(pd.MultiIndex.from_frame(phases[STEP]))
+    is_held = timed["log_state"].isin(["present", "pruned"]) & (timed["outcome"] != Outcome.SKIPPED)
+    told = has_phases.where(is_held).astype(float).groupby([timed["workflow"], names]).transform("mean")
+    return timed.assign(has_phases=has_phases, is_spoken=told >= MOST)
 
 
 def _phases_of(timed: pd.DataFrame, phases: pd.DataFrame, kinds: Kinds) -> pd.DataFrame:
     """Return the phases of steps whose log decides, with the place of their step, shortened to fit into it."""
-    deciding = timed.loc[timed["is_spoken"], [*STEP, "step_s"]].reset_index(names="place")
+    deciding = timed.loc[timed["has_phases"], [*STEP, "step_s"]].reset_index(names="place")
     told = phases.assign(
         kind=phases["phase"].map(kinds.by_phase).astype(object), wall_s=phases["wall_s"].astype(float)
     ).dropna(subset=["kind", "wall_s"])
