@@ -367,6 +367,22 @@ is_smaller_better bool missing where neither tool nor unit tells
 """
     ),
 )
+TEST_TIMES = Table(
+    "test_times",
+    "one of the slowest tests of one job",
+    (),
+    _columns(
+        _JOB
+        + """
+suite text binary, crate or file that holds it
+test text name as its framework prints it
+wall_s float its duration, as its framework prints it
+rank int 1 for the slowest of the job
+n_timed int tests of the job with a duration, of which only the slowest stand here
+all_s float sum of their durations; tests run at once, so it may be more than the time that passed
+"""
+    ),
+)
 COMMITS = Table(
     "commits",
     "one commit of the repository",
@@ -477,6 +493,6 @@ TABLES = {
     table.name: table
     for table in (
         RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, ROSTER_NAMES, FAILURES, CACHE_EVENTS, CACHES, ARTIFACTS, ANNOTATIONS,
-        UNITS, PHASES, BENCHMARKS, USAGES, USAGE_SAMPLES, COMMITS, WORKFLOW_JOBS,
+        UNITS, PHASES, BENCHMARKS, TEST_TIMES, USAGES, USAGE_SAMPLES, COMMITS, WORKFLOW_JOBS,
     )
 }  # fmt: skip

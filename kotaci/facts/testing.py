@@ -1,11 +1,13 @@
-"""What an attempt's logs and JUnit reports tell of tests, to rows of `tests`, `rosters` and `roster_names`.
+"""What an attempt's logs and JUnit reports tell of tests, to rows of `tests`, `rosters`, `roster_names`, `test_times`.
 
-A list of names is kept once by its content, however many jobs ran it, so that a million green jobs stay small.
+A list of names is kept once by its content, however many jobs ran it, and durations only of the slowest tests of a
+job, so that a million green jobs stay small.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,23 +16,30 @@ from kotaci.logs.results import Suite, TestReport, TestResult
 
 Key = tuple[str, int, int]
 
+N_SLOWEST = 20
+"""So many tests of a job stand in `test_times`."""
+
 
 def to_test_rows(
     key: Key, by_job: Mapping[int, TestReport], reports: Sequence[TestReport] = (), *, only_job: int | None = None
 ) -> dict[str, list[tuple[Any, ...]]]:
-    """Return rows of `tests`, `rosters` and `roster_names` of one attempt.
+    """Return rows of `tests`, `rosters`, `roster_names` and `test_times` of one attempt.
 
     `by_job` is what each job's log tells. A report counts only for what no log of the attempt told, and stands under
-    `only_job`, the one job that ran, or under none: nothing in an artifact says which job made it.
+    `only_job`, the one job that ran, or under none: nothing in an artifact says which job made it. Durations are those
+    of logs where any log tells some, else those of reports.
     """
-    rows: dict[str, list[tuple[Any, ...]]] = {"tests": [], "rosters": [], "roster_names": []}
+    rows: dict[str, list[tuple[Any, ...]]] = {name: [] for name in ("tests", "rosters", "roster_names", "test_times")}
     names: dict[str, str] = {}
     for job_id, report in by_job.items():
         rows["tests"] += [_test_row(key, job_id, result) for result in report.results]
         rows["rosters"] += _roster_rows(key, job_id, report.suites, names)
+        rows["test_times"] += _time_rows(key, job_id, report.suites)
     results, suites = _untold(by_job.values(), reports)
     rows["tests"] += [_test_row(key, only_job, result) for result in results]
     rows["rosters"] += _roster_rows(key, only_job, suites, names)
+    if not rows["test_times"]:
+        rows["test_times"] += _time_rows(key, only_job, [suite for report in reports for suite in report.suites])
     rows["roster_names"] = [(key[0], roster_id, text) for roster_id, text in names.items()]
     return rows
 
@@ -68,6 +77,18 @@ def _roster_rows(key: Key, job_id: int | None, suites: Iterable[Suite], names: d
             names[roster_id] = text
         rows.append((*key, job_id, name, roster_id, n_tests))
     return rows
+
+
+def _time_rows(key: Key, job_id: int | None, suites: Iterable[Suite]) -> list[tuple[Any, ...]]:
+    times = [
+        (suite.suite or suite.framework, name, wall_s)
+        for suite in suites
+        for name, wall_s in zip(suite.names, suite.times, strict=False)
+        if wall_s is not None
+    ]
+    all_s = math.fsum(wall_s for *_, wall_s in times)
+    slowest = sorted(times, key=lambda time: (-time[2], time))[:N_SLOWEST]
+    return [(*key, job_id, *time, rank, len(times), all_s) for rank, time in enumerate(slowest, start=1)]
 
 
 def _n_told(runs: Sequence[Suite]) -> int | None:

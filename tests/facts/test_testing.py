@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from kotaci.facts import build_facts, read_history
-from kotaci.facts.testing import to_test_rows
+from kotaci.facts.testing import N_SLOWEST, to_test_rows
 from kotaci.logs.results import Suite, TestReport, TestResult
 from kotaci.store import Batch, Payload, Store
 from tests.facts.payloads import REPO, START, batch, filled, job, log, log_text, run
@@ -163,3 +163,21 @@ def test_a_suite_that_ran_twice_in_a_job_is_one_row() -> None:
     parts = [Suite("jest", "", 5, 0, 0), Suite("jest", "", 4, 1, 0)]
     rows = to_test_rows((REPO, 1, 1), {11: TestReport((), (*named, *counted, *parts))})["rosters"]
     assert [(row[4], row[6]) for row in rows] == [("ledger", 2), ("TillTest", 3), ("jest", 10)]
+
+
+def test_only_the_slowest_tests_of_a_job_are_kept_and_all_are_counted() -> None:
+    names = tuple(f"t{number}" for number in range(30))
+    suite = Suite("nextest", "ledger", 30, 0, 0, names, times=(*map(float, range(29)), None))
+    rows = to_test_rows((REPO, 1, 1), {11: TestReport((), (suite,))})["test_times"]
+    assert [row[5:8] for row in rows[:2]] == [("t28", 28.0, 1), ("t27", 27.0, 2)]
+    assert len(rows) == N_SLOWEST
+    assert {row[8:] for row in rows} == {(29, 406.0)}
+
+
+def test_durations_of_a_report_count_where_no_log_tells_any() -> None:
+    report = TestReport((), (Suite("junit", "till", 2, 0, 0, ("a", "b"), times=(1.0, 3.0)),))
+    timed = TestReport((), (Suite("nextest", "till", 1, 0, 0, ("a",), times=(2.0,)),))
+    untimed = TestReport((), (Suite("pytest", "", 2, 0, 0),))
+    for logged, expected in ((timed, [(11, "a", 2.0)]), (untimed, [(None, "b", 3.0), (None, "a", 1.0)])):
+        rows = to_test_rows((REPO, 1, 1), {11: logged}, [report])["test_times"]
+        assert [(row[3], row[5], row[6]) for row in rows] == expected

@@ -46,7 +46,17 @@ OTHERWISE = {"runs": ["source", "created_at"]}
 """How it came in; and GitHub gives a re-run a moment of its own, where the sample has the first attempt's."""
 
 
-MAY_BE_EMPTY = {"tests", "rosters", "cache_events", "units", "phases", "benchmarks", "usages", "usage_samples"}
+MAY_BE_EMPTY = {
+    "tests",
+    "rosters",
+    "cache_events",
+    "units",
+    "phases",
+    "benchmarks",
+    "usages",
+    "usage_samples",
+    "test_times",
+}
 """Tables that hold nothing for the runs that are compared."""
 
 

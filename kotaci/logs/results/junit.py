@@ -35,6 +35,7 @@ def parse_junit(xml: bytes | str) -> TestReport:
     is_nextest = whole.name == _NEXTEST
     results: list[TestResult] = []
     ran: dict[str, dict[str, bool]] = {}
+    times: dict[str, dict[str, float | None]] = {}
     n_skipped: dict[str, int] = {}
     for suite, case in _cases(whole):
         owner = (suite.name if is_nextest else case.classname or suite.name) or ""
@@ -47,9 +48,10 @@ def parse_junit(xml: bytes | str) -> TestReport:
             results.append(result)
         is_good = result is None or result.outcome == "flaky"
         ran.setdefault(owner, {})[test] = is_good and ran.get(owner, {}).get(test, True)
+        times.setdefault(owner, {})[test] = _wall(case)
     suites = [
         Suite("junit", owner, sum(passed.values()), len(passed) - sum(passed.values()), n_skipped.get(owner, 0),
-              tuple(passed))
+              tuple(passed), times=tuple(times[owner].values()))
         for owner, passed in ran.items()
     ]  # fmt: skip
     known = {(result.suite, result.test): result for result in reversed(results)}

@@ -128,7 +128,7 @@ class Nextest(Reader):
 
     def _close_run(self, *, with_suites: bool = True) -> None:
         """Turn the rows of one run into results and suites; rows that the summary repeats are merged later."""
-        by_suite: dict[str, list[tuple[str, bool]]] = {}
+        by_suite: dict[str, list[tuple[str, bool, float | None]]] = {}
         for (suite, name), test in self.tests.items():
             passed = test.word in _PASSED
             if test.failed is not None:
@@ -141,11 +141,16 @@ class Nextest(Reader):
                 outcome = "leaky" if test.word == "LEAK" else "slow"
                 self.drafts.append(Draft("nextest", suite, name, test.line, outcome, wall_s=test.wall_s))
             if test.word:
-                by_suite.setdefault(suite, []).append((name, passed))
+                by_suite.setdefault(suite, []).append((name, passed, test.wall_s))
         if with_suites and self.start_line:
             for suite, ran in by_suite.items():
-                names, n_passed = tuple(name for name, _ in ran), sum(passed for _, passed in ran)
-                self.suites.append(Suite("nextest", suite, n_passed, len(ran) - n_passed, None, names, self.start_line))
+                n_passed = sum(passed for _, passed, _ in ran)
+                self.suites.append(
+                    Suite(
+                        "nextest", suite, n_passed, len(ran) - n_passed, None, tuple(name for name, *_ in ran),
+                        self.start_line, tuple(wall_s for *_, wall_s in ran),
+                    )
+                )  # fmt: skip
         self.tests = {}
         self.start_line = 0
 

@@ -39,7 +39,10 @@ class TestResult:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """One run of a binary, file or class: what it counted (None: not told), and the names that ran, where printed."""
+    """One run of a binary, file or class: what it counted (None: not told), and the names that ran, where printed.
+
+    `times` are seconds of each of the names, with all that its framework counts to a test; empty where none is printed.
+    """
 
     framework: str
     suite: str
@@ -48,6 +51,7 @@ class Suite:
     n_skipped: int | None
     names: tuple[str, ...] = ()
     line: int = 0
+    times: tuple[float | None, ...] = ()
 
     @property
     def n_ran(self) -> int | None:

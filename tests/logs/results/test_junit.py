@@ -52,6 +52,7 @@ def test_a_retry_that_passed_is_flaky_and_one_that_failed_again_is_failed() -> N
     assert report.results[0].wall_s == 0.02
     (suite,) = report.suites
     assert (suite.n_passed, suite.n_failed, suite.n_skipped, len(suite.names)) == (2, 1, 1, 3)
+    assert suite.times == (0.01, 0.02, None)
 
 
 def test_nextest_names_binary_and_test_as_in_its_log() -> None:

@@ -245,6 +245,13 @@ def test_nextest_counts_by_binary_and_libtest_inside_it_counts_nothing() -> None
     assert counted(NEXTEST) == [("ledger", 2, 0, None), ("ledger::net", 1, 1, None)]
 
 
+def test_nextest_times_every_test_by_its_last_try() -> None:
+    assert [(suite.names, suite.times) for suite in suites(NEXTEST)] == [
+        (("book::opens", "book::waits"), (0.004, 61.5)),
+        (("connects", "crashes"), (0.011, 0.002)),
+    ]
+
+
 def test_where_nextest_names_only_failures_its_summary_counts() -> None:
     log = """
             Starting 9 tests across 1 binary
