@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from kotaci.analysis.durations import Located, Shift, ShiftOptions, Together, find_shifts, group_shifts
 from kotaci.analysis.durations.shifts import usable
@@ -40,7 +41,7 @@ STANDS, NOISE, UNTOLD = "a shift", "noise", "cannot be told"
 
 RESULT_COLUMNS = [
     *SERIES, "repo", "run_id", "attempt", "job_id", "at", "head_sha", "value", "low", "high", "is_smaller_better",
-    "previous", "previous_sha", "ratio",
+    "previous", "previous_sha", "ratio", "level", "verdict",
 ]  # fmt: skip
 ALERT_COLUMNS = [
     *SERIES, "repo", "run_id", "job_id", "at", "head_sha", "previous_sha", "previous", "value", "ratio", "verdict",
@@ -61,10 +62,10 @@ class Benchmarking:
 
     results: one row a result that was looked at, in order of time within its series: `previous` is the value it was
     compared with and `ratio` by how much it is worse (1.2 is 20 %), missing for the first and where it is not known
-    which way is better.
-    alerts: one row a result whose ratio is beyond the threshold, the newest first, with its verdict: STANDS where a
-    shift for the worse has it among its culprits, NOISE where none has and enough results lie on both sides to have
-    shown one, else UNTOLD.
+    which way is better; `level` the median between the shifts around it; `verdict` is empty where it is no alert.
+    alerts: those of them whose ratio is beyond the threshold, the newest first, with a verdict: STANDS where a shift
+    for the worse has it among its culprits, NOISE where none has and enough results lie on both sides to have shown
+    one, else UNTOLD.
     shifts: one row a change of level; `is_worse` missing where it is not known which way is better, `is_standing` of
     those for the worse that none for the better followed, `n_alerts` at it: one for the worse with none was missed.
     series: one row a benchmark of a job: n results, the last, `noise` (robust deviation of a result around the level
@@ -142,7 +143,7 @@ def _results(runs: pd.DataFrame, jobs: pd.DataFrame, benchmarks: pd.DataFrame, d
     once = ordered.drop_duplicates([*SERIES, "run_id"]).dropna(subset=["value", "at"])
     on_base = pd.MultiIndex.from_frame(once.loc[once["is_base"], SERIES])
     is_kept = once["is_base"] | ~pd.MultiIndex.from_frame(once[SERIES]).isin(on_base)
-    return once.loc[is_kept, RESULT_COLUMNS[:-3]].reset_index(drop=True)
+    return once.loc[is_kept, [name for name in RESULT_COLUMNS if name in once]].reset_index(drop=True)
 
 
 @dataclass(frozen=True)
@@ -177,11 +178,10 @@ class _Series:
 
     def noise(self, options: BenchmarkOptions) -> float:
         """Return the deviation of a result around its level, as a share of it: 1.4826 MAD; nan for few results."""
-        values = self.kept["value"].to_numpy(dtype=float)
-        if len(values) < options.shifts.min_runs:
+        if len(self.kept) < options.shifts.min_runs:
             return math.nan
-        parts = np.split(values, [shift.position for shift in self.shifts])
-        return float(1.4826 * np.median(np.abs(np.concatenate([part / np.median(part) for part in parts]) - 1)))
+        levelled = self.kept["value"].to_numpy(dtype=float) / _levels(self.kept["value"], self.shifts)
+        return float(1.4826 * np.median(np.abs(levelled - 1)))
 
     def row(self, options: BenchmarkOptions) -> dict[str, object]:
         counts = self.alerts["verdict"].value_counts()
@@ -229,12 +229,22 @@ def _series(key: tuple[str, ...], rows: pd.DataFrame, options: BenchmarkOptions)
     shifts = find_shifts(kept, options=options.shifts)
     worse = [shift for shift in shifts if _is_worse(shift, is_smaller_better)]
     positions = {place: position for position, place in enumerate(kept["place"])}
-    is_alert = compared["ratio"] > options.alert_ratio
-    verdicts = [
-        _verdict(positions.get(place), len(kept), worse, options) for place in compared.index[is_alert].tolist()
-    ]
-    alerts = compared[is_alert].assign(verdict=verdicts)[ALERT_COLUMNS]
-    return _Series(key, compared, kept, is_smaller_better, shifts, alerts)
+    levels = dict(zip(kept["place"], _levels(kept["value"], shifts), strict=True))
+    is_alert = (compared["ratio"] > options.alert_ratio).tolist()
+    told_of = compared.assign(
+        level=[levels.get(place, math.nan) for place in compared.index],
+        verdict=[
+            _verdict(positions.get(place), len(kept), worse, options) if is_one else ""
+            for place, is_one in zip(compared.index, is_alert, strict=True)
+        ],
+    )
+    return _Series(key, told_of, kept, is_smaller_better, shifts, told_of[is_alert][ALERT_COLUMNS])
+
+
+def _levels(values: pd.Series[float], shifts: Sequence[Shift]) -> NDArray[np.float64]:
+    """Return for each value the median of the stretch between two shifts that it lies in."""
+    parts = np.split(values.to_numpy(dtype=float), [shift.position for shift in shifts])
+    return np.concatenate([np.full(len(part), np.median(part)) for part in parts if len(part)] or [np.empty(0)])
 
 
 def _compared(rows: pd.DataFrame, is_smaller_better: bool | None) -> pd.DataFrame:
@@ -292,12 +302,13 @@ def _find_shift(group: Together, standing: Set[Located], *, repo: str, options: 
     shared = [words for words in group.shared if words not in {CANNOT_BE_TOLD, NOTHING}]
     why = f"; there {', '.join(shared)}" if shared else ""
     is_past = not standing & set(group.members)
-    span = f"{shift.first_at:%d %b %Y} and {shift.last_at:%d %b %Y}"
+    first, last = (f"{at.day} {at:%b %Y}" for at in (shift.first_at, shift.last_at))
+    span = f"on {first}" if first == last else f"between {first} and {last}"
     return Finding(
         id=f"benchmark-shift:{worst.workflow}:{worst.job}:{worst.step}:{shift.first_sha}",
         kind="benchmark-shift",
         subject=subject,
-        claim=f"got worse between {span}: {', '.join(named)}{more}{why}",
+        claim=f"got worse {span}: {', '.join(named)}{more}{why}",
         verdict="was worse" if is_past else "is worse",
         certainty=Certainty.of_n(n),
         severity=Severity.LOW if is_past else Severity.HIGH,

@@ -6,6 +6,7 @@ from kotaci.report.charts.canvas import DARK, LIGHT, Theme, picture
 from kotaci.report.charts.periods import plot_durations, plot_heat, plot_outcomes, plot_rate
 from kotaci.report.charts.points import plot_series
 from kotaci.report.charts.usage import plot_usage
+from kotaci.report.charts.results import AlertMark, plot_results
 
 __all__ = [
     "DARK",
@@ -13,6 +14,7 @@ __all__ = [
     "HOW_MARKS",
     "LIGHT",
     "MOST_SERIES",
+    "AlertMark",
     "Mark",
     "Theme",
     "picture",
@@ -25,4 +27,5 @@ __all__ = [
     "plot_series",
     "plot_usage",
     "plot_waterfall",
+    "plot_results",
 ]
