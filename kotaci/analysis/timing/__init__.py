@@ -2,13 +2,16 @@
 
 `network` joins jobs with the `needs` that they waited for, `paths` finds the critical path, `billing` counts minutes.
 `one_run` is the run that stands for many. `scenarios` are changes as data, `replaying` plays every run with one.
+`scenarios` are changes as data, `replaying` plays every run with one, `suggesting` tries what the runs suggest.
 """
 
 from kotaci.analysis.timing.billing import Bill, lost_minutes, price_of, to_bill, to_billed
+from kotaci.analysis.timing.candidates import STRATEGIES
 from kotaci.analysis.timing.misses import to_misses
 from kotaci.analysis.timing.network import Network, to_network
 from kotaci.analysis.timing.one_run import pick_median_run, to_gantt
 from kotaci.analysis.timing.options import DEFAULTS, TimingOptions
+from kotaci.analysis.timing.options import DEFAULTS, SUGGESTING, SuggestingOptions, TimingOptions
 from kotaci.analysis.timing.paths import Paths, critical_paths
 from kotaci.analysis.timing.replaying import NO_PRICES, Effect, replay
 from kotaci.analysis.timing.scenarios import (
@@ -24,10 +27,13 @@ from kotaci.analysis.timing.scenarios import (
     Split,
     TimeOut,
 )
+from kotaci.analysis.timing.suggesting import Suggestion, Suggestions, suggest_scenarios
 
 __all__ = [
     "DEFAULTS",
     "NO_PRICES",
+    "STRATEGIES",
+    "SUGGESTING",
     "AddNeed",
     "Bill",
     "CacheHits",
@@ -42,6 +48,9 @@ __all__ = [
     "Scenario",
     "SkipPaths",
     "Split",
+    "SuggestingOptions",
+    "Suggestion",
+    "Suggestions",
     "TimeOut",
     "TimingOptions",
     "critical_paths",
@@ -49,6 +58,7 @@ __all__ = [
     "pick_median_run",
     "price_of",
     "replay",
+    "suggest_scenarios",
     "to_bill",
     "to_billed",
     "to_gantt",

@@ -39,6 +39,8 @@ class DeclaredJob:
     uses: str = ""
     is_dynamic: bool = False
     runs_on: str = ""
+    timeout_min: float | None = None
+    """The limit that the file sets; None where it leaves it to GitHub's six hours."""
 
 
 Plan = Mapping[str, DeclaredJob]
@@ -164,12 +166,19 @@ def _plans(
     workflow_jobs: pd.DataFrame,
 ) -> tuple[dict[tuple[str, str, str], dict[str, DeclaredJob]], dict[tuple[str, str, str], list[tuple[str, str, str]]]]:
     """Return the declared jobs of each file, and (key, shown name, uses) of each of its legs."""
-    columns = ["job_key", "job", "needs", "condition", "uses", "is_dynamic", "runs_on"]
+    columns = ["job_key", "job", "needs", "condition", "uses", "is_dynamic", "runs_on", "has_timeout", "timeout_min"]
     plans: dict[tuple[str, str, str], dict[str, DeclaredJob]] = defaultdict(dict)
     shown: dict[tuple[str, str, str], list[tuple[str, str, str]]] = defaultdict(list)
     for row in workflow_jobs[["repo", "workflows_tree", "workflow", *columns]].itertuples(index=False, name=None):
-        key, name, needs, condition, uses, is_dynamic, runs_on = (_text(value) for value in row[3:])
-        plans[row[:3]][key] = DeclaredJob(tuple(needs.split()), condition, uses, is_dynamic == "True", runs_on)
+        key, name, needs, condition, uses, is_dynamic, runs_on, has_timeout, limit = (_text(value) for value in row[3:])
+        plans[row[:3]][key] = DeclaredJob(
+            needs=tuple(needs.split()),
+            condition=condition,
+            uses=uses,
+            is_dynamic=is_dynamic == "True",
+            runs_on=runs_on,
+            timeout_min=float(limit) if has_timeout == "True" and limit else None,
+        )
         shown[row[:3]].append((key, name, uses))
     return dict(plans), shown
 

@@ -20,3 +20,32 @@ class TimingOptions:
 
 
 DEFAULTS = TimingOptions()
+
+
+@dataclass(frozen=True)
+class SuggestingOptions:
+    """Thresholds of the suggestions.
+
+    most rows are ranked. A workflow needs fewest_runs attempts, an edge or a job as many on the critical path, a cache
+    fewest_misses. A saving below least_mean_s a run and least_minutes a month is none. A step counts from least_step_s
+    on, a job is split from least_split_s on and merged below most_merge_s. A limit is limit_factor times the 99th
+    percentile of at least fewest_passed jobs that passed, and at least least_limit minutes. A minute of a run's length
+    is held to be worth minutes_worth of machines: an assumption, by which trades of one for the other are judged.
+    """
+
+    timing: TimingOptions = DEFAULTS
+    most: int = 12
+    fewest_runs: int = 6
+    fewest_misses: int = 3
+    least_mean_s: float = 1.0
+    least_minutes: float = 1.0
+    least_step_s: float = 10.0
+    least_split_s: float = 120.0
+    most_merge_s: float = 120.0
+    limit_factor: float = 1.5
+    fewest_passed: int = 10
+    least_limit: int = 5
+    minutes_worth: float = 5.0
+
+
+SUGGESTING = SuggestingOptions()

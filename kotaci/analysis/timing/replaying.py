@@ -113,7 +113,7 @@ def _effect(network: Network, scenario: Scenario, before: Change, change: Change
     dollars = _per_attempt(network, change.dollars_from(before))[kept]
     runs = attempts.iloc[kept].groupby(["repo", "run_id"], sort=False).ngroup().to_numpy(np.int64)
     medians, means, sums, costs = _resampled(change_s, minutes, dollars, runs, options)
-    scale = _months(attempts, options)
+    scale = to_months(attempts, options)
     has_price = len(kept) > 0 and not np.isnan(dollars).any()
     priced = (math.fsum(dollars) * scale, *(bound * scale for bound in _bounds(costs)))
     return Effect(
@@ -144,7 +144,7 @@ def _per_attempt(network: Network, values: Floats) -> Floats:
     return sums
 
 
-def _months(attempts: pd.DataFrame, options: TimingOptions) -> float:
+def to_months(attempts: pd.DataFrame, options: TimingOptions) -> float:
     """Return what turns a sum over the window into one over a month; nan where the window is too short."""
     starts = attempts["started_at"].dropna()
     days = float((starts.max() - starts.min()).total_seconds()) / 86400 if len(starts) else 0.0
