@@ -163,3 +163,17 @@ def test_what_changed_there_is_named() -> None:
     assert group.shared == ("the workflow files changed",)
     (group,) = group_shifts(together, setups=one_only, commits=trees("t1", "t1"))
     assert group.shared == (NOTHING,)
+
+
+def test_another_image_is_named_and_versions_that_differ_between_jobs_are_one_change() -> None:
+    together = [at("test", shift()), at("lint", shift())]
+    old, new = "ubuntu-22.04", "ubuntu-24.04"
+    images = [
+        setups("1", "1", job=job).assign(item="image", version="1").assign(name=[old] * 11 + [new] * 9)
+        for job in ("test", "lint")
+    ]
+    (group,) = group_shifts(together, setups=pd.concat(images), commits=frame(COMMITS, []))
+    assert group.shared == (f"image {old} → {new}",)
+    both = pd.concat([setups("1.94", "1.96"), setups("1.95", "1.96", job="lint")])
+    (group,) = group_shifts(together, setups=both, commits=frame(COMMITS, []))
+    assert group.shared == ("rustc 1.94 to 1.95 → 1.96",)
