@@ -39,7 +39,7 @@ ATTEMPT_TABLES = {
     "cache_events": 4,
     "annotations": 1,
     "units": 3,
-    "phases": 1,
+    "phases": 2,
     "benchmarks": 1,
     "usages": 1,
     "usage_samples": 1,

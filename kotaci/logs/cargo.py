@@ -30,7 +30,7 @@ _BUILDS = (_COMPILE, _CHECK, _DOCUMENT)
 
 _TURNS = (
     "Updating", "Downloading", "Downloaded", "Compiling", "Checking", "Documenting", "Finished", "Running", "Doc-tests",
-    "Starting", "Installing", "Installed", "Replaced", "test result: ", "Summary [", "##[group]Run ", "##[error]",
+    "Starting", "Installing", "Installed", "Replaced", "test result: ", "Summary", "##[group]Run ", "##[error]",
     "Post job cleanup.", "Cleaning up orphan processes",
 )  # fmt: skip
 """One of these is in every line at which a phase may begin or end."""
@@ -52,7 +52,8 @@ _BEGINS = {
     _DOC_TESTS: re.compile(r"\s{0,12}Doc-tests \S{1,200}"),
 }
 _FINISHED = re.compile(r"\s{0,12}Finished \S.*")
-_RESULT = re.compile(r"\s{0,12}(?:test result: |Summary \[).*")
+_RESULT = re.compile(r"\s{0,12}test result: .*")
+_SUMMARY = re.compile(r"\s{0,12}Summary \[.*")
 _INSTALLED = re.compile(r"\s{0,12}(?:Installed|Replaced) package .*")
 _STEP = re.compile(r"##\[(?:group\]Run |error\]).*|Post job cleanup\.|Cleaning up orphan processes")
 
@@ -140,9 +141,9 @@ class Phase:
     `tool` and `version` name what `cargo install` builds, downloads and compilation included; empty else. `at` is the
     time stamp of its first line and `wall_s` its length, None where a stamp is missing. Compiling holds linking and
     build scripts; tests hold the start of every binary; doc-tests are compiled and run in one. Misleads where a test
-    runs cargo itself and lets it print, and where what runs cargo hands its words on all at once (pip does): then a
-    phase takes next to no time. `step_at` is the time stamp of the runner's line that opened the step, or part
-    of one, in which the phase stands; empty where there is none.
+    under libtest runs cargo itself and lets it print, and where what runs cargo hands its words on all at once (pip
+    does): then a phase takes next to no time. `step_at` is the time stamp of the runner's line that opened the step
+    (or a part of one) in which the phase stands; empty where there is none.
     """
 
     phase: str
@@ -157,7 +158,10 @@ class Phase:
 
 @dataclass(slots=True)
 class _Open:
-    """A phase while it goes on; `end` is the time stamp and line of the last word that may be its last."""
+    """A phase while it goes on; `end` is the time stamp and line of the last word that may be its last.
+
+    Before the word `until` nothing but the runner ends it: what cargo says meanwhile is part of it.
+    """
 
     phase: str
     at: str
@@ -165,7 +169,15 @@ class _Open:
     tool: str = ""
     version: str = ""
     step_at: str = ""
+    until: re.Pattern[str] | None = None
     end: tuple[str, int] | None = None
+
+    def may_end(self, shown: str, begins: str) -> bool:
+        return (
+            begins == self.phase == _INSTALL
+            or _STEP.fullmatch(shown) is not None
+            or (self.until is not None and self.until.fullmatch(shown) is not None)
+        )
 
     def ended(self, at: str, line: int) -> Phase:
         until, last = self.end or (at, line)
@@ -186,7 +198,7 @@ def parse_phases(text: str) -> list[Phase]:
     step_at = ""
     for number, at, shown in _lines_at(_places(text), text):
         begins, found = _begun(shown)
-        if here and here.phase == _INSTALL and not _ends_install(shown, begins):
+        if here and here.until and not here.may_end(shown, begins):
             continue
         if found is not None:
             if here and _goes_on(here, begins):
@@ -195,10 +207,12 @@ def parse_phases(text: str) -> list[Phase]:
             if here:
                 phases.append(here.ended(at, number - 1))
             told = found.groupdict()
-            here = _Open(begins, at, number, told.get("tool", ""), told.get("version", ""), step_at)
+            here = _Open(
+                begins, at, number, told.get("tool", ""), told.get("version", ""), step_at, _until(begins, shown)
+            )
         elif here and _RESULT.fullmatch(shown):
             here.end = (at, number) if here.phase not in (_DOWNLOAD, *_BUILDS) else None
-        elif here and (_FINISHED.fullmatch(shown) or _INSTALLED.fullmatch(shown)):
+        elif here and any(word.fullmatch(shown) for word in (_FINISHED, _INSTALLED, _SUMMARY)):
             phases.append(here.ended(at, number))
             here = None
         elif _STEP.fullmatch(shown):
@@ -219,8 +233,11 @@ def _begun(shown: str) -> tuple[str, re.Match[str] | None]:
     return "", None
 
 
-def _ends_install(shown: str, begins: str) -> bool:
-    return begins == _INSTALL or any(word.fullmatch(shown) for word in (_INSTALLED, _STEP))
+def _until(begins: str, shown: str) -> re.Pattern[str] | None:
+    """Return the word that ends what holds cargo's words of its own: `cargo install`, and tests that nextest prints."""
+    if begins == _INSTALL:
+        return _INSTALLED
+    return _SUMMARY if shown.lstrip().startswith("Starting ") else None
 
 
 def _goes_on(here: _Open, begins: str) -> bool:

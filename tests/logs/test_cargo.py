@@ -120,6 +120,18 @@ def test_nextest_tells_its_tests_itself() -> None:
     assert phases(*lines, "##[error]Process completed with exit code 100.") == [("tests", 2.0, 1, 3)]
 
 
+def test_what_a_test_prints_under_nextest_is_part_of_the_tests() -> None:  # R
+    lines = (
+        "    Starting 396 tests across 66 binaries (1 test skipped)",
+        "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 9.87s",
+        "    \x1b[1m\x1b[92m   Compiling\x1b[0m tokio v1.52.1 (/home/runner/work/tokio/tokio/tokio)",
+        "    \x1b[1m\x1b[92m    Finished\x1b[0m `dev` profile [unoptimized + debuginfo] target(s) in 3.93s",
+        "\x1b[31;1m     Summary\x1b[0m [  10.020s] 396 tests run: 395 passed, 1 failed, 1 skipped",
+    )
+    assert phases(*lines, "##[error]Process completed with exit code 100.") == [("tests", 4.0, 1, 5)]
+    assert phases(*lines[:4], "##[error]The operation was canceled.") == [("tests", 4.0, 1, 4)]
+
+
 def test_benchmarks_are_no_tests_and_a_program_that_runs_is_neither() -> None:
     lines = (
         "     Running benches/scan.rs (target/release/deps/scan-0a1b2c3d4e5f6a7b)",
