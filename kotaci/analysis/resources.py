@@ -30,7 +30,7 @@ class ResourceOptions:
     """The same, of commands that take at least so long."""
     low_disk_gb: float = 2.0
     """The disk is almost full where less than this was free."""
-    min_cause_confidence: float = 0.5
+    min_cause_confidence: float = 0.3
     """A failure's cause less sure than this is not counted."""
 
 
