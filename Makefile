@@ -22,7 +22,7 @@ demo: .venv/demo  ## the notebooks on the bundled sample, as HTML; no token, no 
 	@$(BIN)/kotaci report --sample --out $(OUT)
 
 test: check  ## the whole suite
-	@$(BIN)/python -m pytest -n $(WORKERS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 check: .venv/dev  ## what must hold before every commit: style, types, notebooks; seconds
 	@$(BIN)/ruff check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,14 @@ HOSTILE = [
     "<style>body{display:none}</style><iframe src='https://evil.test'></iframe>",
     "{{ 7 * 7 }} {% raw %} **{n}** `tick` $\\alpha$ \x1b[31mred\x00\u202egnp",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put modules of slow tests first, then those of many: a worker takes whole modules, and a long one is not to be
+    the last."""
+    slow = {item.path for item in items if any(map(item.get_closest_marker, ("slow", "browser", "cargo")))}
+    n_tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (item.path not in slow, -n_tests[item.path], item.path))
 
 
 @pytest.fixture(scope="session", autouse=True)
