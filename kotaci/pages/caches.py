@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kotaci.analysis.caching import Caching, family_of, rate_families
+from kotaci.analysis.quota import GB
 from kotaci.analysis.statistics import FEWEST_FOR_INTERVAL
 from kotaci.config import Landmark
 from kotaci.facts import History
@@ -16,14 +17,8 @@ from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
 from kotaci.report.inline import Inline, code, sentence, stacked
 
-ANALYSED = ("runs", "jobs", "cache_events", "units", "setups")
-"""The tables that the analysis reads."""
-
-TABLES = (*ANALYSED, "caches")
-"""The tables that the notebook reads."""
-
-QUOTA_BYTES = 10 * 1024**3
-"""GitHub's limit for a repository that did not buy more, and beyond which the longest unused is dropped."""
+TABLES = ("runs", "jobs", "cache_events", "units", "setups", "caches")
+"""The tables that the analysis, and so the notebook, reads."""
 
 _NO_CACHE = "Cannot be told: no log in this window holds a cache step."
 
@@ -65,6 +60,7 @@ def caching_tiles(caching: Caching, history: History) -> Block:
     redone = int(caching.redone["n_redone"].sum())
     held = _newest(history["caches"])
     size = float(held["size_bytes"].astype(float).sum())
+    quota, quota_bytes = f"{caching.options.quota_gb:g} GB", caching.options.quota_gb * GB
     return tiles(
         [
             Tile(words.percent(caching.n_exact / caching.n_restores), "exact hits", f"n = {caching.n_restores:,}"),
@@ -78,10 +74,10 @@ def caching_tiles(caching: Caching, history: History) -> Block:
                 "warn" if redone else "good",
             ),
             Tile(
-                words.percent(size / QUOTA_BYTES) if len(held) else "–",
-                "of 10 GB are held" if len(held) else "how much is held is not known",
+                words.percent(size / quota_bytes) if len(held) else "–",
+                f"of {quota} are held" if len(held) else "how much is held is not known",
                 plural(len(held), "cache") if len(held) else "",
-                "warn" if size > 0.9 * QUOTA_BYTES else "calm",
+                "warn" if size > 0.9 * quota_bytes else "calm",
             ),
         ]
     )
@@ -92,10 +88,7 @@ def family_table(caching: Caching) -> Block:
     shown = caching.families
     return table(
         shown.assign(
-            missed=[
-                stacked(row.n_miss, f"{row.n_partial:,} partial") if row.n_partial else f"{row.n_miss:,}"
-                for row in shown.itertuples()
-            ],
+            asked=[stacked(row.n, _missed(row.n_miss, row.n_partial)) for row in shown.itertuples()],
             restore=[
                 words.MISSING
                 if words.is_missing(row.restore_s)
@@ -104,9 +97,8 @@ def family_table(caching: Caching) -> Block:
             ],
             cost=[
                 stacked(
-                    _signed(row.miss_cost_s),
-                    f"[{_signed(row.miss_cost_low_s)}, {_signed(row.miss_cost_high_s)}], "
-                    f"n = {row.n_compared_misses} + {row.n_compared_hits}",
+                    f"{_signed(row.miss_cost_s)} ({row.n_compared_misses}, {row.n_compared_hits})",
+                    f"[{_signed(row.miss_cost_low_s)}, {_signed(row.miss_cost_high_s)}]",
                 )
                 if not words.is_missing(row.miss_cost_s)
                 else words.MISSING
@@ -117,8 +109,7 @@ def family_table(caching: Caching) -> Block:
         ),
         [
             Col("place", "job and keys", kind="stacked"),
-            Col("n", "restores", kind="number"),
-            Col("missed", kind="stacked"),
+            Col("asked", "restores", kind="stacked"),
             Col("hit_rate", "exact [95 %]", kind="interval", n="n", few=caching.options.min_restores),
             Col("restore", kind="stacked"),
             Col("cost", "a miss costs [95 %]", kind="stacked"),
@@ -127,6 +118,11 @@ def family_table(caching: Caching) -> Block:
         more="more caches",
         none=_NO_CACHE,
     )
+
+
+def _missed(n_miss: int, n_partial: int) -> str:
+    told = [f"{n:,} {word}" for n, word in ((n_miss, "missed"), (n_partial, "partial")) if n]
+    return ", ".join(told) or "none missed"
 
 
 def cost_note(caching: Caching) -> Block:
@@ -141,7 +137,8 @@ def cost_note(caching: Caching) -> Block:
     )
     return note(
         sentence(
-            "Compared within job leg, labels, runner image and toolchain, passed jobs only: {n} (n is misses + hits). "
+            "Compared within job leg, labels, runner image and toolchain, passed jobs only: {n}, in brackets those "
+            "that missed and those that hit. "
             "{alone} had no counterpart there and are left out. {few}",
             n=plural(n_compared, "job"),
             alone=plural(n_alone, "job"),
@@ -218,6 +215,93 @@ def listed_table(history: History) -> Block:
         ],
         more="more kinds of keys",
     )
+
+
+def pulls_note(caching: Caching) -> Block:
+    """Return what pull requests saved and hold, which no other run can read."""
+    pulls, quota = caching.pulls, caching.options.quota_gb
+    if not pulls.n_all and pulls.n_held is None:
+        return note(sentence("Whether pull requests save caches cannot be told: no save and no list is held."))
+    saved = sentence(
+        "{n} of {all} in this window were of pull requests, {read} of them found again by their own.",
+        n=pulls.n_saved,
+        all=plural(pulls.n_all, "save"),
+        read=pulls.n_read,
+    )
+    if pulls.n_held is None or pulls.held_bytes is None:
+        return note(saved)
+    if not pulls.n_held:
+        return note(sentence("No cache listed is a pull request's. {saved}", saved=saved))
+    return note(
+        sentence(
+            "Pull requests hold {n}, {size} or {share} of the quota. {saved}",
+            n=plural(pulls.n_held, "cache"),
+            size=_gigabytes(pulls.held_bytes),
+            share=words.percent(pulls.held_bytes / (quota * GB)),
+            saved=saved,
+        )
+    )
+
+
+def quota_answer(caching: Caching) -> Block:
+    """Return whether a larger quota would find more, and how far the replay that tells it is to be believed."""
+    quotas = caching.quotas
+    replay, compared = quotas.replay, quotas.compared
+    if replay.restores.empty:
+        return note(sentence("Cannot be told: no restore with a key is held."))
+    now = compared[compared["quota_bytes"] == replay.quota_bytes].iloc[0]
+    more = compared[compared["n_exact"] > now["n_exact"]]
+    larger = more[more["quota_bytes"] > replay.quota_bytes]
+    if len(larger):
+        best = larger.iloc[larger["n_exact"].argmax()]
+        text = sentence(
+            "**Yes: {quota} would have found {n} more of {all}.**",
+            quota=_gigabytes(best["quota_bytes"]),
+            n=int(best["n_exact"] - now["n_exact"]),
+            all=plural(len(replay.restores), "restore"),
+        )
+    else:
+        text = sentence(
+            "**No: at most {size} were held at once, and a larger quota would have found nothing more.**",
+            size=_gigabytes(now["most_held_bytes"]),
+        )
+    return note(
+        sentence(
+            "{text} By replay of the saves and restores that logs tell; under today's quota it ends as the logs say in "
+            "{x} of {n}.{unsized}",
+            text=text,
+            x=replay.n_agreeing,
+            n=plural(len(replay.restores), "restore"),
+            unsized=f" {plural(replay.n_unsized, 'save')} of unknown size left out." if replay.n_unsized else "",
+        )
+    )
+
+
+def quota_table(caching: Caching) -> Block:
+    """Return one row a quota: what would have been found, dropped for lack of room, and missed again."""
+    compared = caching.quotas.compared
+    shown = compared[compared["n"] > 0]
+    now = caching.quotas.replay.quota_bytes
+    return table(
+        shown.assign(
+            quota=[
+                f"{_gigabytes(each)}, in force" if each == now else _gigabytes(each) for each in shown["quota_bytes"]
+            ],
+            most=[_gigabytes(each) for each in shown["most_held_bytes"]],
+        ),
+        [
+            Col("quota"),
+            Col("hit_rate", "exact [95 %]", kind="interval", n="n"),
+            Col("n_evicted", "dropped", kind="number"),
+            Col("n_thrash", "asked again", kind="number"),
+            Col("most", "most held"),
+        ],
+        none="Cannot be told: no restore with a key is held.",
+    )
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / GB:,.1f} GB" if size % GB else f"{size / GB:,.0f} GB"
 
 
 def caching_actions(caching: Caching) -> Block:

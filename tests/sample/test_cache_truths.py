@@ -11,7 +11,7 @@ import pytest
 
 from kotaci.analysis.caching import Caching, assess_caching
 from kotaci.facts import History, read_history
-from kotaci.pages.caches import ANALYSED
+from kotaci.pages.caches import TABLES
 from kotaci.places import sample_folder
 
 TRUTHS = {
@@ -22,12 +22,12 @@ TRUTHS = {
 
 @pytest.fixture(scope="module")
 def history(sample: Path) -> History:
-    return read_history(sample, tables=[*ANALYSED, "steps"])
+    return read_history(sample, tables=[*TABLES, "steps"])
 
 
 @pytest.fixture(scope="module")
 def caching(history: History) -> Caching:
-    return assess_caching(**{name: history[name] for name in ANALYSED})
+    return assess_caching(**{name: history[name] for name in TABLES}, default_branch=history.default_branch)
 
 
 def test_every_cache_step_is_an_event(history: History) -> None:
@@ -79,3 +79,13 @@ def test_the_shared_key_is_the_only_hit_that_compiles_again(caching: Caching) ->
 def test_the_key_that_never_changes_is_found(caching: Caching) -> None:
     (finding,) = [finding for finding in caching.findings if finding.kind == "key-never-new"]
     assert finding.subject == f"docs.yml / {TRUTHS['key-without-lockfile']['where']['job']}"
+
+
+def test_the_sample_fits_into_its_quota_and_its_pull_requests_hold_little(caching: Caching) -> None:
+    quotas, pulls = caching.quotas, caching.pulls
+    assert quotas.n_thrash == 0
+    assert quotas.compared["n_exact"].nunique() == 1
+    # The replay tells every restore as its log does.
+    assert quotas.replay.n_agreeing == len(quotas.replay.restores) == 514
+    assert (pulls.n_saved, pulls.n_read, pulls.n_held) == (12, 3, 0)
+    assert {finding.kind for finding in caching.findings}.isdisjoint({"thrash", "pull-request-saves"})

@@ -12,6 +12,15 @@ from kotaci.analysis.caching.families import family_table
 from kotaci.analysis.caching.keys import find_cold, find_keys
 from kotaci.analysis.caching.options import DEFAULTS, RESULTS, CachingOptions
 from kotaci.analysis.caching.redone import find_redone, redone_table
+from kotaci.analysis.caching.refs import (
+    PullSaves,
+    Quotas,
+    find_pull_saves,
+    find_thrash,
+    pull_saves,
+    replay_quotas,
+    with_refs,
+)
 from kotaci.model import Finding
 
 
@@ -28,11 +37,14 @@ class Caching:
     median of dependencies compiled after a hit, n_crates_missed after a miss; others: jobs whose hits of
     the same key compile none.
     events: every restore of the window with its family and the job's wall time.
+    pulls: what pull requests save; quotas: what the quota drops, and what others would.
     """
 
     families: pd.DataFrame
     redone: pd.DataFrame
     events: pd.DataFrame
+    pulls: PullSaves
+    quotas: Quotas
     findings: Sequence[Finding]
     n_restores: int
     n_exact: int
@@ -46,6 +58,8 @@ def assess_caching(
     cache_events: pd.DataFrame,
     units: pd.DataFrame,
     setups: pd.DataFrame,
+    caches: pd.DataFrame,
+    default_branch: str = "",
     options: CachingOptions = DEFAULTS,
 ) -> Caching:
     """Return what the caches of the window did, from the tables of those names.
@@ -54,7 +68,7 @@ def assess_caching(
     jobs of one workflow and name within their leg, labels, image and toolchain; a failed job is not faster. A cache
     that only hits, or only misses, has no cost that can be told.
     """
-    events = with_jobs(cache_events, runs, jobs, setups)
+    events = with_refs(with_jobs(cache_events, runs, jobs, setups), default_branch=default_branch)
     restores = events[(events["operation"] == "restore") & events["result"].isin(RESULTS)]
     first = restores[restores["attempt"] == 1]
     saves = events[events["operation"] == "save"]
@@ -62,15 +76,21 @@ def assess_caching(
     families = family_table(first, saves, options=options)
     redone = redone_table(compiled, options=options)
     cold = find_cold(first, options=options)
+    pulls = pull_saves(events, caches)
+    quotas = replay_quotas(events, options=options)
     found = [
         *cold,
         *find_redone(redone, compiled, options=options),
         *find_keys(families, first, but={finding.subject for finding in cold}),
+        *find_pull_saves(pulls, events, default_branch=default_branch, options=options),
+        *find_thrash(quotas, options=options),
     ]
     return Caching(
         families=families,
         redone=redone,
         events=compiled,
+        pulls=pulls,
+        quotas=quotas,
         findings=sorted(found, key=lambda finding: (-finding.severity, -finding.n)),
         n_restores=len(first),
         n_exact=int((first["result"] == "exact").sum()),

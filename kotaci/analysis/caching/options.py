@@ -15,6 +15,16 @@ class CachingOptions:
     """A hit that recompiles: so large a share of the dependencies that a miss compiles is compiled after a hit."""
     streak: int = 5
     """A key that went cold: so many first attempts in a row missed, after one that hit."""
+    quota_gb: float = 10.0
+    """What GitHub holds for the repository, in GB (of 2^30 bytes)."""
+    unused_days: float = 7.0
+    """GitHub drops what was not used for longer."""
+    min_thrash: int = 3
+    """So many restores that missed what the quota had dropped are a finding."""
+    min_pull_saves: int = 5
+    """Fewer caches of pull requests are no finding."""
+    pull_share: float = 0.2
+    """Caches of pull requests are a finding from this share of the quota on; of bytes saved, where no list is held."""
 
 
 DEFAULTS = CachingOptions()
