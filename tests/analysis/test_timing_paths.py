@@ -138,6 +138,18 @@ def test_jobs_of_a_called_workflow_have_the_key_of_their_caller() -> None:
     assert critical_paths(network(tables)).jobs["job_key"].value_counts()["lint"] == 1
 
 
+def test_called_job_that_waited_inside_the_call_keeps_the_length_of_the_run() -> None:
+    tables = Tables()
+    tables.add(
+        {"build": [], "call": ["build"]}, {"build": [(5, 100)], "call": [(5, 60), (65, 200)]}, call={"uses": "x"}
+    )
+    critical = critical_paths(network(tables)).critical
+    assert critical[["job_key", "is_called", "queue_s", "run_s"]].to_numpy().tolist() == [
+        ["build", False, 5, 100],
+        ["call", True, 65, 200],
+    ]
+
+
 @pytest.mark.parametrize(
     ("told", "reason"),
     [

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -195,6 +194,16 @@ def test_most_that_are_ranked() -> None:
     assert [row.rank for row in found.rows if row.rank] == [1, 2, 3]
 
 
+def test_jobs_of_a_called_workflow_are_refused_with_the_reason() -> None:
+    tables = Tables()
+    for _ in range(8):
+        tables.add({"lint": [], "call": ["lint"]}, {"lint": [(1, 60)], "call": [(1, 900)]}, call={"uses": "./x.yml"})
+    assert {type(row.scenario): row.basis for row in suggested(tables).rows if row.verdict == "refused"} == {
+        Split: "the order of the jobs inside a called workflow is not known",
+        RemoveNeed: "call needs lint: cannot be dropped: the job calls another workflow",
+    }
+
+
 def test_compiling_is_repeated_by_each_half_and_bounds_what_a_compiler_cache_saves() -> None:
     tables, units = Tables(), []
     for number in range(8):
@@ -208,9 +217,10 @@ def test_compiling_is_repeated_by_each_half_and_bounds_what_a_compiler_cache_sav
     assert "200 s on all of them, median of 8 jobs" in pruning.basis
 
 
-def test_sample_tells_what_was_planted(tmp_path: Path) -> None:
+def test_sample_tells_what_was_planted() -> None:
     tables = ("runs", "jobs", "steps", "workflow_jobs", "commits", "cache_events", "units")
-    history = read_history(open_sample(tmp_path / "store"), tables=tables)
+    with open_sample() as store:
+        history = read_history(store, tables=tables)
     network = to_network(history["runs"], history["jobs"], history["workflow_jobs"], history["commits"])
     caching = assess_caching(
         runs=history["runs"],

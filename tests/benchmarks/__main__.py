@@ -17,15 +17,20 @@ from tests.benchmarks.explaining import measure_explain
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.measure import (
     Row,
+    in_own_process,
     measure_histories,
     measure_import,
     measure_install,
     measure_notebooks,
     run_step,
 )
+from tests.benchmarks.timing import measure_timing
 from tests.benchmarks.watching import measure_watch
 
-PARTS = ("install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations", "watch")
+PARTS = (
+    "install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations", "timing",
+    "watch",
+)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,6 +73,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_changes()
     if part == "durations":
         return measure_durations()
+    if part == "timing":
+        return measure_timing(folder, options.sizes, measured=in_own_process)
     if part == "watch":
         return measure_watch(folder)
     if part == "memory":

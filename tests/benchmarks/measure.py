@@ -87,8 +87,9 @@ def run_step(step: str, folder: Path, n_jobs: int) -> dict[str, float]:
     import resource  # not on Windows
 
     from tests.benchmarks.explaining import EXPLAIN_STEPS
+    from tests.benchmarks.timing import TIMING_STEPS
 
-    work = {**STEPS, **EXPLAIN_STEPS}[step]
+    work = {**STEPS, **EXPLAIN_STEPS, **TIMING_STEPS}[step]
     started = perf_counter()
     work(folder, n_jobs)
     seconds = perf_counter() - started

@@ -17,6 +17,7 @@ from tests.benchmarks.explaining import EXPLAIN_STEPS, to_ere
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
 from tests.benchmarks.measure import in_own_process, measure_histories, run_step
+from tests.benchmarks.timing import measure_timing
 from tests.benchmarks.watching import measure_watch
 
 
@@ -98,6 +99,16 @@ def test_found_shifts_are_measured() -> None:
     rows = dict(measure_durations(n_series=2))
     assert len(rows) == 2 + 3 + 3 + 2 * 3
     assert all("; " in value for name, value in rows.items() if name.endswith("false alarms"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak memory that way")
+def test_build_time_is_measured(tmp_path: Path) -> None:
+    rows = dict(measure_timing(tmp_path, [100], measured=run_step))
+    assert [name.removeprefix("100 jobs: ") for name in rows] == [
+        "tables in memory", "needs of every run", "critical paths", "suggestions, replayed",
+    ]  # fmt: skip
+    assert all(value.endswith(" MB peak") for value in rows.values())
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Which job waited for which: the jobs of every attempt joined with the `needs` of the workflow file at its commit.
 
 An attempt whose needs cannot be told is left out with the reason; nothing is guessed. Matrix legs and the jobs of a
-called workflow share one node, the key in the file, and who needs the key waits for all of them.
+called workflow share one node, the key in the file, and who needs the key waits for all of them. In which order the
+jobs of a called workflow ran is not read from its file: the length of the run is right, what each of them waited for
+inside counts as its queue (`is_called`), and no change of one of them is replayed.
 """
 
 from __future__ import annotations

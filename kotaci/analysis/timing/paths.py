@@ -14,7 +14,7 @@ import pandas as pd
 
 from kotaci.analysis.timing.network import ATTEMPT, Floats, Ints, Network, earliest
 
-STEP_COLUMNS = ["job_id", "job_key", "job", "queue_s", "run_s"]
+STEP_COLUMNS = ["job_id", "job_key", "job", "is_called", "queue_s", "run_s"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Paths:
 
     attempts: wall_s = max EF, recorded_s from the start to the end that is recorded, held_s of extra waiting on the
     critical path. jobs: es_s, ef_s, ls_s, lf_s, slack_s. critical and happened: the jobs of the paths, first to last in
-    `step`, without those that took no time of their own (skipped, carried over).
+    `step`, without those that took no time of their own (skipped, carried over). Of a called workflow there is one job,
+    marked `is_called`, whose queue_s also holds what it waited for inside the call.
     """
 
     attempts: pd.DataFrame

@@ -177,9 +177,9 @@ def _resampled(
         times = np.bincount(dice.integers(0, n_runs, n_runs), minlength=n_runs)
         upto = np.cumsum(times[owners])
         n = int(upto[-1])
-        middle = np.searchsorted(upto, ((n - 1) // 2, n // 2), side="right")
+        below, above = np.searchsorted(upto, ((n - 1) // 2, n // 2), side="right")
         found[:, draw] = (
-            ordered[middle].mean(),
+            (ordered[below] + ordered[above]) / 2,
             times @ sums_s / n,
             times @ sums_minutes,
             times @ sums_dollars,
