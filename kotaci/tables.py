@@ -263,6 +263,27 @@ line int its last line in the job's log
 """
     ),
 )
+COMPILER_CACHES = Table(
+    "compiler_caches",
+    "one print of what a compiler's cache counted in a job, since its server started",
+    (),
+    _columns(
+        _JOB
+        + """
+step_number int its step; missing where the log's steps are not known
+line int first line of the print in the job's log
+tool text sccache
+location text where the cache lies, as the tool says it: a disk, ghac (GitHub's cache), s3 ...
+n_requests int calls of the compiler through it
+n_hits int compilations taken from the cache
+n_misses int compilations that it did not hold
+n_uncacheable int calls that cannot be cached
+n_errors int reads that failed or took too long
+n_write_errors int results that were compiled and could not be kept
+size_bytes int size of the whole cache; missing where the backend does not tell
+"""
+    ),
+)
 CACHES = Table(
     "caches",
     "one cache of the repository as listed at one moment",
@@ -492,7 +513,7 @@ line int line of the job's key, from 1
 TABLES = {
     table.name: table
     for table in (
-        RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, ROSTER_NAMES, FAILURES, CACHE_EVENTS, CACHES, ARTIFACTS, ANNOTATIONS,
-        UNITS, PHASES, BENCHMARKS, TEST_TIMES, USAGES, USAGE_SAMPLES, COMMITS, WORKFLOW_JOBS,
+        RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, ROSTER_NAMES, FAILURES, CACHE_EVENTS, COMPILER_CACHES, CACHES,
+        ARTIFACTS, ANNOTATIONS, UNITS, PHASES, BENCHMARKS, TEST_TIMES, USAGES, USAGE_SAMPLES, COMMITS, WORKFLOW_JOBS,
     )
 }  # fmt: skip

@@ -23,6 +23,7 @@ from kotaci.logs.cargo import parse_phases, parse_units
 from kotaci.logs.ending import Ending, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
 from kotaci.logs.results import TestReport, parse_log_tests
+from kotaci.logs.sccache import parse_compiler_caches
 from kotaci.logs.setup import Queueing, SetupItem, parse_queueing, parse_setup
 from kotaci.model import BAD_OUTCOMES, Outcome
 from kotaci.tables import TABLES
@@ -41,6 +42,7 @@ ATTEMPT_TABLES = {
     "units": 3,
     "phases": 2,
     "benchmarks": 1,
+    "compiler_caches": 1,
     "usages": 1,
     "usage_samples": 1,
     "test_times": 1,
@@ -180,6 +182,7 @@ def to_rows(attempt: Attempt) -> Rows:
             rows["units"].extend(_unit_rows(job, job_key))
             rows["phases"].extend(_phase_rows(job, job_key))
             rows["benchmarks"].extend(_benchmark_rows(job, job_key))
+            rows["compiler_caches"].extend(_compiler_cache_rows(job, job_key))
         rows["annotations"].extend(
             (*job_key, a.get("annotation_level"), a.get("title"), a.get("message"), a.get("path"), a.get("start_line"))
             for a in attempt.annotations.get(job_id, ())
@@ -426,6 +429,26 @@ def _benchmark_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
     return [
         (*key, one.line, one.tool, one.name, one.value, one.unit, one.low, one.high, one.is_smaller_better)
         for one in parse_benchmarks(job.text or "")
+    ]
+
+
+def _compiler_cache_rows(job: _Job, key: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    return [
+        (
+            *key,
+            _step_at(job, block.line, block.at),
+            block.line,
+            "sccache",
+            block.location,
+            block.n_requests,
+            block.n_hits,
+            block.n_misses,
+            block.n_uncacheable,
+            block.n_errors,
+            block.n_write_errors,
+            block.size_bytes,
+        )
+        for block in parse_compiler_caches(job.text or "")
     ]
 
 

@@ -280,6 +280,24 @@ def test_a_cache_step_is_told_from_its_neighbours_of_the_same_second(tmp_path: P
     assert found["units"]["step_number"].tolist() == [3]
 
 
+def test_what_sccache_counted_belongs_to_its_step(tmp_path: Path) -> None:
+    said = (
+        "##[group]Run sccache --show-stats",
+        "##[endgroup]",
+        "Compile requests                     84",
+        "Cache hits                           39",
+        "Cache misses                          6",
+        "Cache write errors                    5",
+        "Cache location                  ghac, name: sccache-v0.10.0",
+    )
+    told = log(1, 1, 11, log_text(*said, start=20))
+    (row,) = tables(tmp_path, batch(run(), [job(11)], logs=[told]))["compiler_caches"].to_dict("records")
+    assert (row["job_id"], row["step_number"], row["line"], row["tool"]) == (11, 2, 10, "sccache")
+    assert (row["n_requests"], row["n_hits"], row["n_misses"], row["n_write_errors"]) == (84, 39, 6, 5)
+    assert row["location"] == "ghac, name: sccache-v0.10.0"
+    assert pd.isna(row["size_bytes"])
+
+
 def test_commits_caches_artifacts_and_workflow_files_are_tables_of_the_repository(tmp_path: Path) -> None:
     listed = Batch(
         REPO,

@@ -47,16 +47,9 @@ OTHERWISE = {"runs": ["source", "created_at"]}
 
 
 MAY_BE_EMPTY = {
-    "tests",
-    "rosters",
-    "cache_events",
-    "units",
-    "phases",
-    "benchmarks",
-    "usages",
-    "usage_samples",
-    "test_times",
-}
+    "benchmarks", "cache_events", "compiler_caches", "phases", "rosters", "test_times", "tests", "units",
+    "usage_samples", "usages",
+}  # fmt: skip
 """Tables that hold nothing for the runs that are compared."""
 
 
