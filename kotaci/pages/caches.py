@@ -223,7 +223,7 @@ def pulls_note(caching: Caching) -> Block:
     if not pulls.n_all and pulls.n_held is None:
         return note(sentence("Whether pull requests save caches cannot be told: no save and no list is held."))
     saved = sentence(
-        "{n} of {all} in this window were of pull requests, {read} of them found again by their own.",
+        "Pull requests made {n} of {all} in this window, of which {read} were found again by their own.",
         n=pulls.n_saved,
         all=plural(pulls.n_all, "save"),
         read=pulls.n_read,
@@ -231,7 +231,7 @@ def pulls_note(caching: Caching) -> Block:
     if pulls.n_held is None or pulls.held_bytes is None:
         return note(saved)
     if not pulls.n_held:
-        return note(sentence("No cache listed is a pull request's. {saved}", saved=saved))
+        return note(sentence("None of the caches listed is of a pull request. {saved}", saved=saved))
     return note(
         sentence(
             "Pull requests hold {n}, {size} or {share} of the quota. {saved}",
