@@ -120,7 +120,7 @@ def _with_places(usages: pd.DataFrame, runs: pd.DataFrame, jobs: pd.DataFrame) -
         has_job=told["job"].notna(),
         job=told["job"].fillna(told["artifact"].map(family_of)),
         busy_share=told["machine_cpu_s"] / (told["wall_s"] * told["n_cores"]).where(told["wall_s"] > 0),
-        memory_share=1 - told["min_available_bytes"] / told["memory_bytes"].where(told["memory_bytes"] > 0),
+        memory_share=(1 - told["min_available_bytes"] / told["memory_bytes"]).clip(lower=0),
     ).sort_values("started_at", kind="stable", ignore_index=True)
 
 
@@ -173,7 +173,8 @@ def _met_limits(
     lost = annotations[is_lost].assign(kind=KINDS["runner-lost"])
     warned = annotations[message.str.contains(SAYS_LOW, regex=False)].assign(kind=WARNED)
     found = pd.concat([part[[*_JOB, "kind"]] for part in (by_log, lost, warned)]).drop_duplicates(_JOB)
-    of_job = jobs[["repo", *_JOB, "workflow", "job", "wall_s", "started_at", "created_at"]]
+    ran = jobs[jobs["outcome"] != Outcome.SKIPPED]
+    of_job = ran[["repo", *_JOB, "workflow", "job", "wall_s", "started_at", "created_at"]]
     known = found.merge(of_job, on=_JOB).merge(runs[_ATTEMPT], on=_ATTEMPT)
     return known.assign(
         workflow=known["workflow"].map(short_workflow),

@@ -166,7 +166,8 @@ class Recording:
         _check(words, source, "command is no list of words")
         _check(code is None or (_is_amount(code, whole=True) and code < 2**32), source, "exit_code is no number")
         for name in ("every_s", "n_cores", "memory_bytes"):
-            _check(_is_amount(value[name], whole=name != "every_s"), source, f"{name} is {_shown(value[name])}")
+            is_right = _is_amount(value[name], whole=name != "every_s") and value[name] > 0
+            _check(is_right, source, f"{name} is {_shown(value[name])}")
         return cls(
             command=tuple(command),
             started_at=_moment(value["started_at"], source),

@@ -133,7 +133,7 @@ def test_limits_are_counted_once_a_job_with_what_they_cost() -> None:
         ran,
         held,
         failed=[killed(held[0], "memory"), killed(held[1], "memory"), killed(held[2], "disk-full"),
-                killed(held[3], "network"), killed(held[4], "memory", 0.3)],
+                killed(held[3], "network"), killed(held[4], "memory", 0.2)],
         said=[annotation(held[2], WARNING), annotation(held[4], WARNING), annotation(held[5], LOST)],
     )  # fmt: skip
     told = found.pressures.set_index("kind")
@@ -150,7 +150,8 @@ def test_limits_are_counted_once_a_job_with_what_they_cost() -> None:
 def test_a_warning_in_a_green_job_counts_and_skipped_jobs_did_not_run() -> None:
     ran = [run(1), run(2)]
     held = [job(ran[0]), job(ran[1], "skipped")]
-    (row,) = assess(ran, held, said=[annotation(held[0], WARNING)]).pressures.to_dict("records")
+    said = [annotation(held[0], WARNING), annotation(held[1], WARNING)]
+    (row,) = assess(ran, held, said=said).pressures.to_dict("records")
     assert (row["kind"], row["n_jobs"], row["n_ran"], row["workflow"]) == ("disk-warned", 1, 1, CI.rpartition("/")[2])
 
 

@@ -25,13 +25,13 @@ def recording(*, n: int = 3, command: tuple[str, ...] = ("cargo", "build", "--bi
     samples = (
         Sample(
             at_s=second, span_s=1.0, n_looks=1, cpu_s=1.0, peak_cores=1.0, machine_cpu_s=1.5, rss_bytes=100 + second,
-            available_bytes=900 - second, read_bytes=1, written_bytes=2, free_bytes=5_000 - second, received_bytes=3,
+            available_bytes=9_000 - second, read_bytes=1, written_bytes=2, free_bytes=5_000 - second, received_bytes=3,
             sent_bytes=4,
         )
         for second in range(1, n + 1)
     )  # fmt: skip
     at = datetime(2026, 3, 2, 9, 0, 12, tzinfo=UTC)
-    return Recording(command, at, 0, 1.0, 4, 1_000, tuple(samples))
+    return Recording(command, at, 0, 1.0, 4, 10_000, tuple(samples))
 
 
 def stored(held: Recording, *, artifact: str = "kotaci-watch-test", number: int = 70) -> Batch:
@@ -52,8 +52,8 @@ def test_a_recording_becomes_one_row_and_its_series(tmp_path: Path) -> None:
     assert (one["job_id"], one["artifact_id"], one["artifact"]) == (11, 70, "kotaci-watch-test")
     assert (one["file"], one["command"], one["exit_code"]) == ("kotaci-watch.json", "cargo build --bin 'a b'", 0)
     assert (one["wall_s"], one["n_cores"], one["cpu_s"], one["mean_cores"]) == (3.0, 4, 3.0, 1.0)
-    assert (one["machine_cpu_s"], one["peak_rss_bytes"], one["min_available_bytes"]) == (4.5, 103, 897)
-    assert (one["memory_bytes"], one["min_free_bytes"], one["written_bytes"]) == (1_000, 4_997, 6)
+    assert (one["machine_cpu_s"], one["peak_rss_bytes"], one["min_available_bytes"]) == (4.5, 103, 8_997)
+    assert (one["memory_bytes"], one["min_free_bytes"], one["written_bytes"]) == (10_000, 4_997, 6)
     assert found["usage_samples"][["n", "at_s", "rss_bytes"]].to_numpy().tolist() == [
         [1, 1.0, 101],
         [2, 2.0, 102],

@@ -174,6 +174,7 @@ def test_a_file_holds_its_summary_and_replaces_the_one_before(tmp_path: Path) ->
         (["exit_code"], 2**80, "exit_code is no number"),
         (["started_at"], "0001-01-01T00:00:00+09:00", "started_at leaves the calendar"),
         (["n_cores"], 1.5, "n_cores is 1.5, no amount"),
+        (["memory_bytes"], 0, "memory_bytes is 0, no amount"),
         (["samples"], [], "samples is no object of columns"),
         (["samples", "cpu_s"], None, "samples.cpu_s is no list"),
         (["samples", "cpu_s"], [], "samples.cpu_s has 0 values where samples.at_s has 1"),

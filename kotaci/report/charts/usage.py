@@ -37,7 +37,7 @@ def plot_usage(
     edges = np.array([max(0.0, ends[0] - spans[0]), *ends]) / (60 if is_long else 1)
     lengths = np.where(spans > 0, spans, np.nan)
     cores = {name: to_floats(samples[f"{name}cpu_s"]) / lengths for name in ("machine_", "")}
-    in_use = memory_bytes - to_floats(samples["available_bytes"])
+    in_use = np.maximum(memory_bytes - to_floats(samples["available_bytes"]), 0)
     panels = (
         ("cores", n_cores, np.minimum(cores["machine_"], n_cores), np.minimum(cores[""], n_cores)),
         ("memory, GB", memory_bytes / 1e9, in_use / 1e9, to_floats(samples["rss_bytes"]) / 1e9),
