@@ -170,3 +170,24 @@ def test_the_interval_covers_in_95_of_100() -> None:
         _, low, high = median_shift(list(before), list(after))
         held += low <= 1.0 <= high
     assert 930 <= held <= 975
+
+
+def toolchains(crates_after: int, *, key: str = LOCK) -> list[str]:
+    """Return the kinds of findings of a cache that misses once, hits five times, and five more times under a new
+    toolchain and a key, so many of four crates being compiled after each of these."""
+    of_jobs = [job(run(place)) for place in range(1, 12)]
+    events = [restore(row, "miss" if place == 0 else "exact", LOCK if place < 6 else key)
+              for place, row in enumerate(of_jobs)]  # fmt: skip
+    names = ["serde", "tokio", "rand", "bytes"]
+    units = [unit(of_jobs[0], name) for name in names]
+    units += [unit(row, "kvstore", is_local=True) for row in of_jobs]
+    units += [unit(row, name) for row in of_jobs[6:] for name in names[:crates_after]]
+    setups = [setup(row, "tool", "rustc", "1.95.0" if place < 6 else "1.96.0") for place, row in enumerate(of_jobs)]
+    told = assessed(of_jobs, events, units, setups).findings
+    return [finding.kind for finding in told]
+
+
+def test_a_key_that_outlives_its_toolchain_is_told_where_all_is_compiled_again() -> None:
+    assert toolchains(4) == ["toolchain-not-in-key"]
+    assert toolchains(1) == []
+    assert "toolchain-not-in-key" not in toolchains(4, key=LOCK + "-1.96.0")

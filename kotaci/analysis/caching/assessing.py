@@ -21,6 +21,7 @@ from kotaci.analysis.caching.refs import (
     replay_quotas,
     with_refs,
 )
+from kotaci.analysis.caching.toolchains import find_toolchains
 from kotaci.model import Finding
 
 
@@ -76,11 +77,13 @@ def assess_caching(
     families = family_table(first, saves, options=options)
     redone = redone_table(compiled, options=options)
     cold = find_cold(first, options=options)
+    toolchains = find_toolchains(compiled, options=options)
     pulls = pull_saves(events, caches)
     quotas = replay_quotas(events, options=options)
     found = [
         *cold,
-        *find_redone(redone, compiled, options=options),
+        *toolchains,
+        *find_redone(redone, compiled, but={finding.subject for finding in toolchains}, options=options),
         *find_keys(families, first, but={finding.subject for finding in cold}),
         *find_pull_saves(pulls, events, default_branch=default_branch, options=options),
         *find_thrash(quotas, options=options),

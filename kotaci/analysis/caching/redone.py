@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from kotaci.analysis.caching.events import links_of, of_family
@@ -37,11 +39,15 @@ def redone_table(compiled: pd.DataFrame, *, options: CachingOptions) -> pd.DataF
     return table.sort_values(["n_redone", "n_hits"], ascending=False, ignore_index=True)
 
 
-def find_redone(redone: pd.DataFrame, compiled: pd.DataFrame, *, options: CachingOptions) -> list[Finding]:
+def find_redone(
+    redone: pd.DataFrame, compiled: pd.DataFrame, *, but: Collection[str], options: CachingOptions
+) -> list[Finding]:
+    """Return hits that compile all again, but for jobs of which the reason is told already."""
     found = []
     for row in redone.to_dict("records"):
         low, _ = wilson(row["n_redone"], row["n_hits"])
-        if row["n_hits"] < options.min_restores or low < 0.5:
+        is_told = f"{row['workflow']} / {row['job']}" in but
+        if row["n_hits"] < options.min_restores or low < 0.5 or is_told:
             continue
         hits = of_family(compiled, row)
         hits = hits[(hits["result"] == "exact") & (hits["n_crates"] > 0)]
