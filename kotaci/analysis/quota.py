@@ -47,7 +47,7 @@ class Replay:
 
     held: bytes and entries after each event. evictions: what was dropped, why (quota, unused), and how many seconds
     after its last use. restores: each with what the log told and what the replay found; is_thrash: it missed a key that
-    the quota had dropped. n_unsized saves are left out, since no log tells their size.
+    the quota had dropped or refused. n_unsized saves are left out, since no log tells their size.
     """
 
     held: pd.DataFrame
@@ -91,10 +91,11 @@ class _Shelf:
 
     def put(self, place: Place, size: int, now: pd.Timestamp) -> None:
         """Save an entry; GitHub refuses one that is larger than the whole quota."""
+        self.seen.add(place)
         if size > self._quota:
+            self.why[place] = "quota"
             return
         self.entries[place] = _Entry(size, now)
-        self.seen.add(place)
         self.held += size
         while self.held > self._quota:
             self._drop(now, "quota")
@@ -143,13 +144,15 @@ def _restore(shelf: _Shelf, event: Any, refs: Sequence[str], size: int | None) -
         if key and (place := shelf.find(refs, key)):
             shelf.use(place, event.at)
             return result, False
-    places = [(ref, key) for ref in refs for key in (asked, found) if key]
-    is_new = event.result != "miss" and shelf.seen.isdisjoint((ref, found or asked) for ref in refs)
-    if event.result != "miss" and size is not None:
-        shelf.put((refs[-1], found or asked) if is_new else (event.ref, asked), size, event.at)
-    if is_new:
-        return event.result, False
-    return "miss", any(shelf.why.get(place) == "quota" for place in places)
+    was_there, stored = event.result != "miss", found or asked
+    if was_there and shelf.seen.isdisjoint((ref, stored) for ref in refs):
+        if size is not None:
+            shelf.put((refs[-1], stored), size, event.at)
+        if size is None or shelf.find(refs, stored):
+            return event.result, False
+    elif event.result == "exact" and size is not None:
+        shelf.put((event.ref, asked), size, event.at)
+    return "miss", any(shelf.why.get((ref, key)) == "quota" for ref in refs for key in (asked, found) if key)
 
 
 def compare_quotas(

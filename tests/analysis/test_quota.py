@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kotaci.analysis.quota import EVENT_COLUMNS, GB, compare_quotas, replay_quota
@@ -125,6 +125,7 @@ def naive(events: Sequence[Row], *, quota: int) -> list[tuple[str, frozenset[tup
     return told
 
 
+@settings(deadline=None, max_examples=50)
 @given(histories(), st.sampled_from([GB, 2 * GB, 4 * GB]))
 def test_the_replay_is_the_naive_one_and_stays_below_the_quota(events: list[Row], quota: int) -> None:
     replay, told = replay_quota(frame(*events), quota_bytes=quota), naive(events, quota=quota)
@@ -144,3 +145,6 @@ def test_a_replay_keeps_no_account_of_time_but_that_of_its_events() -> None:
 def test_an_entry_larger_than_the_quota_is_refused(quota: int) -> None:
     replay = replay_quota(frame(save(1, "a"), save(2, "b", size=3.5)), quota_bytes=quota)
     assert replay.held["n_entries"].tolist() == [1, 1]
+    there = {"result": "exact", "restored_key": "b", "size": 3.5}
+    assert results(ask(1, "b", **there), ask(2, "b", **there), quota=quota) == [("miss", True)] * 2
+    assert results(ask(1, "b", **there), ask(2, "b", **there), quota=4 * GB) == [("exact", False)] * 2

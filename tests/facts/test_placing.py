@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kotaci.facts.placing import Part, Ran, place_parts, step_by_time
@@ -78,6 +78,7 @@ def test_the_time_alone_tells_where_one_step_fits() -> None:
     assert step_by_time(None, SHORT) is None
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.data())
 def test_what_is_told_is_true(data: st.DataObject) -> None:
     """Jobs of steps with any lengths, each of one part or more."""
