@@ -87,7 +87,7 @@ def pairs(table: dict[str, Any]) -> list[Any]:
 
 def serving() -> Any:
     """Return a server of a small history in which every endpoint is asked."""
-    state = State.generated(n_runs=10, n_jobs=2, n_reruns=2, seed=5, ends_at=NOW, days=6)
+    state = State.generated(n_runs=5, n_jobs=2, n_reruns=1, seed=8, ends_at=NOW, days=6)
     for run_id in state.newest_first():
         if state.latest(run_id)["status"] != "completed":
             state.finish(run_id, at=NOW, log=b"2026-11-20T12:00:00.0000000Z done\n")
