@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--logs", type=int, default=2_000, help="small logs to import; large ones are a twentieth")
     parser.add_argument("--rounds", type=int, default=3, help="times that each side of an import is measured")
     parser.add_argument("--corpus", type=Path, help="folder of */log.txt to explain; without it the sample's failures")
-    parser.add_argument("--peers", type=Path, default=Path(sys.executable), help="interpreter that has the two peers")
+    parser.add_argument("--peers", type=Path, default=Path(sys.executable), help="interpreter that has the peers")
     parser.add_argument("--megabytes", type=int, nargs="+", default=[1, 2, 4, 8, 50, 100, 200], help="of large logs")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -72,7 +72,7 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
     if part == "changes":
         return measure_changes()
     if part == "durations":
-        return measure_durations()
+        return measure_durations(peers=options.peers)
     if part == "timing":
         return measure_timing(folder, options.sizes, measured=in_own_process)
     if part == "watch":
