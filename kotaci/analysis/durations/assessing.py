@@ -26,12 +26,16 @@ SHIFT_COLUMNS = [
 ]  # fmt: skip
 
 
+RECENT_RUNS = 200
+"""What would be found is told of so many last runs of a series: enough to tell, and the present noise."""
+
+
 @dataclass(frozen=True)
 class Shifts:
     """The answer as tables and as findings.
 
     series: SERIES_COLUMNS, a row a series looked at, most time first; median_s since its last shift; detectable the
-    least slow-down that it would have shown alone (0.15 is 15 %), nan where none or not asked.
+    least slow-down that its last RECENT_RUNS would have shown alone (0.15 is 15 %), nan where none or not asked.
     shifts: SHIFT_COLUMNS, a row a shift; group joins groups; is_by_cache: found where the share of exact hits changed,
     and gone when the outcomes of the cache are levelled; is_over: the level came back at over_at.
     groups: GROUP_COLUMNS, a row a place where series shifted together, newest first.
@@ -226,7 +230,8 @@ def _series_table(
     parts = sorted(levelled, key=lambda part: -float(part["wall_s"].sum()))
     for place, part in enumerate(parts):
         key = _name(part.loc[0, SERIES])
-        detectable = smallest_detectable(part, options=options, n_trials=20) if place < options.n_detectable else None
+        recent = part.tail(RECENT_RUNS)
+        detectable = smallest_detectable(recent, options=options, n_trials=20) if place < options.n_detectable else None
         rows.append(
             (
                 *key, part["event"].iloc[0], len(part), part["level_s"].iloc[-1], part["wall_s"].sum(),
