@@ -177,3 +177,16 @@ def test_another_image_is_named_and_versions_that_differ_between_jobs_are_one_ch
     both = pd.concat([setups("1.94", "1.96"), setups("1.95", "1.96", job="lint")])
     (group,) = group_shifts(together, setups=both, commits=frame(COMMITS, []))
     assert group.shared == ("rustc 1.94 to 1.95 → 1.96",)
+
+
+def test_a_step_is_with_its_job_where_one_holds_the_others_likeliest_run() -> None:
+    job, other = at("test", replace(shift(first=10, last=14), at=START + pd.Timedelta(hours=12))), at("lint", shift())
+    near = Located("ci.yml", "test", "Build", replace(shift(first=13, last=16), at=START + pd.Timedelta(hours=14)))
+    far = Located("ci.yml", "test", "Test", replace(shift(first=15, last=30), at=START + pd.Timedelta(hours=29)))
+    groups = group_shifts([job, other, near, far], setups=NO_SETUPS, commits=frame(COMMITS, []))
+    assert [[one.step for one in group.members] for group in groups] == [["", "", "Build"], ["Test"]]
+
+
+def test_two_shifts_of_one_series_are_two_places() -> None:
+    once, again = at("test", shift(first=10, last=14)), at("test", shift(first=12, last=16))
+    assert len(group_shifts([once, again], setups=NO_SETUPS, commits=frame(COMMITS, []))) == 2

@@ -33,9 +33,9 @@ class Located:
 class Together:
     """Shifts of one direction whose culprit intervals have a moment in common: `since..until`.
 
-    A job and its own steps are together where their intervals meet. `shared` names what changed there, in words;
-    CANNOT_BE_TOLD where neither set-ups, caches nor workflow files are known on both sides, NOTHING where they are and
-    did not change.
+    A job and its own steps are together where the likeliest run of one is a culprit of the other. `shared` names what
+    changed there, in words; CANNOT_BE_TOLD where neither set-ups, caches nor workflow files are known on both sides,
+    NOTHING where they are and did not change.
     """
 
     members: tuple[Located, ...]
@@ -72,9 +72,17 @@ def group_shifts(
 def _fits(one: Located, group: Sequence[Located]) -> bool:
     if one.shift.is_slower != group[0].shift.is_slower:
         return False
-    shifts = [other.shift for other in group]
-    mine = [other.shift for other in group if (other.workflow, other.job) == (one.workflow, one.job)]
-    return _meet([one.shift, *shifts]) or any(_meet([one.shift, other]) for other in mine)
+    mine = [other for other in group if (other.workflow, other.job) == (one.workflow, one.job)]
+    if any(other.step == one.step for other in mine):
+        return False
+    return _meet([one.shift, *(other.shift for other in group)]) or any(
+        _holds(one.shift, other.shift) or _holds(other.shift, one.shift) for other in mine
+    )
+
+
+def _holds(shift: Shift, other: Shift) -> bool:
+    """Tell whether the other's likeliest run is one of this one's culprits."""
+    return bool(shift.first_at <= other.at <= shift.last_at)
 
 
 def _meet(shifts: Sequence[Shift]) -> bool:
