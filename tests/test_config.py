@@ -15,6 +15,7 @@ import jsonschema
 import pytest
 
 from kotaci.analysis.alarms import HealthOptions
+from kotaci.analysis.buildtime import BuildTimeOptions
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
@@ -289,11 +290,13 @@ def test_the_schema_is_one_and_says_what_every_key_means() -> None:
         ("failure_triage", TriageOptions),
         ("flaky_tests", FlakeOptions),
         ("cache_analysis", CachingOptions),
+        ("build_time", BuildTimeOptions),
         ("resources", ResourceOptions),
     ],
 )
 def test_thresholds_are_those_of_the_analysis(
-    name: str, options: type[HealthOptions | TriageOptions | FlakeOptions | CachingOptions | ResourceOptions]
+    name: str,
+    options: type[HealthOptions | TriageOptions | FlakeOptions | CachingOptions | BuildTimeOptions | ResourceOptions],
 ) -> None:
     known = read_schema()["properties"]["thresholds"]["properties"][name]["properties"]
     words = {"int": "integer", "float": "number"}

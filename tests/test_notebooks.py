@@ -28,7 +28,13 @@ def code_cells(node: Any) -> list[Any]:
 
 
 def test_there_are_notebooks() -> None:
-    assert {path.stem for path in NOTEBOOKS} >= {"ci_health", "failure_triage", "flaky_tests", "cache_analysis"}
+    assert {path.stem for path in NOTEBOOKS} >= {
+        "ci_health",
+        "failure_triage",
+        "flaky_tests",
+        "cache_analysis",
+        "build_time",
+    }
 
 
 def test_title_is_a_question_and_parameters_come_second(node: Any) -> None:

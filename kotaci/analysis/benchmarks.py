@@ -313,7 +313,7 @@ def _find_shift(group: Together, standing: Set[Located], *, repo: str, options: 
         certainty=Certainty.of_n(n),
         severity=Severity.LOW if is_past else Severity.HIGH,
         n=n,
-        method=f"change point on ranks with Mann-Whitney p < {options.shifts.max_p:g} and the median moved by at least "
+        method=f"change point, Mann-Whitney p < {options.shifts.max_p:g} and the median moved by at least "
         f"{options.shifts.min_shift:.0%}; n is the smaller side",
         remedy="Look at the commits between: the first that is slow is among them, if the runner is the same.",
         evidence=(

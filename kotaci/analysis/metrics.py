@@ -7,12 +7,18 @@ window against the first.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
+from kotaci.analysis.caching import with_jobs
+from kotaci.analysis.caching.options import RESULTS
 from kotaci.analysis.claims import shift_ratio
+from kotaci.analysis.flakes import DEFAULTS as FLAKES
+from kotaci.analysis.flakes import FlakeOptions, assess_flakes
+from kotaci.analysis.spending import time_in_tests
 from kotaci.analysis.statistics import median_interval, rate_change, wilson
 from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, Outcome, short_workflow
 
@@ -31,13 +37,55 @@ METRIC_COLUMNS = [
     "notebook",
 ]
 """kind: `seconds` (value is a median, change its ratio less 1) or `rate` (0..1, change a difference); low, high and
-change_low, change_high are 95 % intervals, missing where there is too little. trend: worse, better, none told or too
-few runs. notebook: which one explains it."""
+change_low, change_high are 95 % intervals, missing where there is too little. trend: worse, better, none told (or
+none that matters) or too few runs. notebook: which one explains it."""
+
+MATTERS = 0.05
+"""A smaller relative change of a duration is told as none that matters, however certain it is."""
 
 _MOST_A_SIDE = 1000
 """More values than this a side are thinned, every k-th in time: all pairs are compared."""
 
 _Rows = Iterator[dict[str, Any]]
+
+
+TABLES = (
+    "runs", "jobs", "steps", "phases", "cache_events", "setups", "tests", "rosters", "roster_names",
+    "failures", "usages",
+)  # fmt: skip
+"""The tables that `assess_metrics` reads."""
+
+
+def assess_metrics(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    as_of: datetime | None,
+    min_runs: int,
+    flakes: FlakeOptions = FLAKES,
+) -> pd.DataFrame:
+    """Return METRIC_COLUMNS from TABLES; `flakes` are the thresholds of the notebook flaky_tests."""
+
+    def of(*names: str) -> dict[str, pd.DataFrame]:
+        return {name: tables[name] for name in names}
+
+    events = with_jobs(tables["cache_events"], tables["runs"], tables["jobs"], tables["setups"])
+    restores = events[(events["operation"] == "restore") & events["result"].isin(RESULTS) & (events["attempt"] == 1)]
+    names = ("runs", "jobs", "tests", "rosters", "roster_names", "setups", "failures")
+    return measure_metrics(
+        runs=tables["runs"],
+        test_seconds=time_in_tests(**of("runs", "jobs", "steps", "phases")),
+        restores=restores.assign(at=restores["job_started_at"], is_exact=restores["result"] == "exact"),
+        red_by_flakes=assess_flakes(**of(*names), as_of=as_of, options=flakes).red_by_tests,
+        peaks=_peaks(tables["usages"], tables["runs"]),
+        min_runs=min_runs,
+    )
+
+
+def _peaks(usages: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    flows = runs[["repo", "run_id", "attempt", "workflow"]]
+    told = usages.merge(flows, on=["repo", "run_id", "attempt"]).dropna(subset=["min_available_bytes", "memory_bytes"])
+    share = 1 - told["min_available_bytes"].astype(float) / told["memory_bytes"].astype(float)
+    return told.assign(at=told["started_at"], share=share)
 
 
 def measure_metrics(
@@ -118,7 +166,7 @@ def _rates_of_memory(peaks: pd.DataFrame, workflows: Sequence[str], *, min_runs:
 
 def _of_each(values: pd.DataFrame, workflows: Sequence[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     for workflow in workflows:
-        mine = values[values["workflow"] == workflow]
+        mine = values[values["workflow"].map(short_workflow) == short_workflow(workflow)]
         if len(mine):
             yield workflow, mine.sort_values("at", kind="stable")
 
@@ -143,14 +191,17 @@ def _row(
     *,
     is_good: bool = False,
 ) -> dict[str, Any]:
-    values = (metric, short_workflow(workflow), kind, n, *told, *change, _trend(change, is_good=is_good), notebook)
+    trend = _trend(change, kind=kind, is_good=is_good)
+    values = (metric, short_workflow(workflow), kind, n, *told, *change, trend, notebook)
     return dict(zip(METRIC_COLUMNS, values, strict=True))
 
 
-def _trend(change: tuple[float, float, float], *, is_good: bool) -> str:
-    _, low, high = change
+def _trend(change: tuple[float, float, float], *, kind: str, is_good: bool) -> str:
+    middle, low, high = change
     if math.isnan(low):
         return "too few runs"
+    if kind == "seconds" and abs(middle) < MATTERS:
+        return "none told"
     if low > 0:
         return "better" if is_good else "worse"
     if high < 0:

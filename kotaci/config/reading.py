@@ -17,6 +17,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from kotaci.analysis.alarms import HealthOptions
+from kotaci.analysis.buildtime import BuildTimeOptions
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
@@ -30,7 +31,9 @@ MOST_PROBLEMS = 5
 """So many are told; the rest is counted."""
 
 Path = tuple[str | int, ...]
-Options = TypeVar("Options", HealthOptions, TriageOptions, FlakeOptions, CachingOptions, ResourceOptions)
+Options = TypeVar(
+    "Options", HealthOptions, TriageOptions, FlakeOptions, CachingOptions, BuildTimeOptions, ResourceOptions
+)
 
 
 @dataclass(frozen=True)
@@ -261,6 +264,7 @@ def _to_config(said: Mapping[str, Any], *, source: str) -> Config:
         triage=_options(TriageOptions(), thresholds.get("failure_triage", {})),
         flakes=_options(FlakeOptions(), thresholds.get("flaky_tests", {})),
         caching=_options(CachingOptions(), thresholds.get("cache_analysis", {})),
+        build_time=_options(BuildTimeOptions(), thresholds.get("build_time", {})),
         resources=_options(ResourceOptions(), thresholds.get("resources", {})),
         causes=tuple(_to_cause(entry) for entry in said.get("cause", [])),
         prices=Prices(

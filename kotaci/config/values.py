@@ -16,6 +16,8 @@ from typing import Any
 
 from kotaci.analysis.alarms import DEFAULTS as HEALTH
 from kotaci.analysis.alarms import HealthOptions
+from kotaci.analysis.buildtime import DEFAULTS as BUILD_TIME
+from kotaci.analysis.buildtime import BuildTimeOptions
 from kotaci.analysis.caching import DEFAULTS as CACHING
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import DEFAULTS as TRIAGE
@@ -106,6 +108,7 @@ class Config:
     triage: TriageOptions = TRIAGE
     flakes: FlakeOptions = FLAKES
     caching: CachingOptions = CACHING
+    build_time: BuildTimeOptions = BUILD_TIME
     resources: ResourceOptions = RESOURCES
     causes: Sequence[OwnCause] = ()
     prices: Prices = field(default_factory=Prices)
@@ -123,6 +126,7 @@ class Config:
         values |= _members("thresholds.failure_triage", self.triage)
         values |= _members("thresholds.flaky_tests", self.flakes)
         values |= _members("thresholds.cache_analysis", self.caching)
+        values |= _members("thresholds.build_time", self.build_time)
         values |= _members("thresholds.resources", self.resources)
         values["cause"] = [asdict(cause) for cause in self.causes]
         values |= {dotted("prices", "per_minute", label): price for label, price in self.prices.per_minute.items()}

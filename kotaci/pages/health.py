@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from kotaci.analysis.health import GREEN_COLUMNS, Health, rate_jobs
+from kotaci.analysis.metrics import TABLES as METRIC_TABLES
 from kotaci.analysis.statistics import FEWEST_FOR_INTERVAL, wilson
 from kotaci.config import Landmark, Owners
 from kotaci.facts import History
@@ -16,7 +17,7 @@ from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
 from kotaci.report.inline import code, sentence
 
-TABLES = ("runs", "jobs")
+TABLES = METRIC_TABLES
 """The tables that the notebook reads."""
 
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import pandas as pd
 
-from kotaci.analysis.buildtime import BuildTime
+from kotaci.analysis.buildtime import TABLES, BuildTime
 from kotaci.facts import History
-from kotaci.model import run_url, short_workflow
+from kotaci.model import Severity, plural, run_url, short_workflow
 from kotaci.pages.opening import no_runs
 from kotaci.report import charts, words
-from kotaci.report.blocks import Block, Col, Tile, answer, note, table, tiles
-from kotaci.report.inline import Inline, code, join, link, sentence
+from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
+from kotaci.report.inline import Inline, code, join, link, sentence, stacked
+
+__all__ = [
+    "TABLES",
+    "gantt_figure",
+    "gantt_note",
+    "lost_table",
+    "time_actions",
+    "time_answer",
+    "time_table",
+    "time_tiles",
+]
 
 FEWEST_FOR_INTERVAL = 5
 """Below this many runs an interval would be the range of a few."""
@@ -23,7 +34,7 @@ def time_tiles(built: BuildTime) -> Block:
     bill = built.bill
     if not bill.n:
         return note(sentence("No figures: no job of this window cost a minute."))
-    first = built.workflows[built.workflows["path"] == built.drawn].to_dict("records")
+    first = built.workflows[built.workflows["path"] == built.usual.workflow].to_dict("records")
     lost = sum(part.minutes for part in built.lost.values())
     return tiles(
         [
@@ -67,7 +78,7 @@ def time_table(built: BuildTime) -> Block:
         [
             Col("workflow", kind="code", link="url"),
             Col("n_wall", "n", kind="number"),
-            Col("wall", "wall, median [95 %]"),
+            Col("wall", "wall, median [95 %]", kind="stacked"),
             Col("wall_p95_s", "p95", kind="duration"),
             Col("queue_s", "queue, median", kind="duration"),
             Col("queue_p95_s", "p95", kind="duration"),
@@ -80,29 +91,30 @@ def time_table(built: BuildTime) -> Block:
     )
 
 
-def _with_interval(median: float, low: float, high: float, n: int) -> str:
-    bounds = f" [{words.duration(low)}, {words.duration(high)}]" if n >= FEWEST_FOR_INTERVAL else ""
-    return words.duration(median) + bounds
+def _with_interval(median: float, low: float, high: float, n: int) -> Inline:
+    bounds = (
+        f"[{words.duration(low)}, {words.duration(high)}]" if n >= FEWEST_FOR_INTERVAL else "too few for an interval"
+    )
+    return stacked(words.duration(median), bounds)
 
 
 def gantt_figure(built: BuildTime) -> Block:
     """Return the jobs of the median run in time, with its critical path."""
-    if built.median_run.empty:
+    if built.usual.run.empty:
         return note(sentence("No run of this window passed: none is drawn."))
-    run = built.median_run.iloc[0]
-    path = list(built.gantt.loc[built.gantt["is_critical"], "job"])
-    told = f"{', '.join(path)} decide it" if path else "what waited for what is not known"
+    run = built.usual.run.iloc[0]
+    told = f"{', '.join(built.usual.keys)} decide it" if built.usual.keys else "what waited for what is not known"
     return charts.plot_gantt(
         built.gantt,
-        title=f"The median run of {short_workflow(built.drawn)} takes {words.duration(run['wall_s'])}; {told}",
+        title=f"The median run of {short_workflow(built.usual.workflow)} takes {words.duration(run['wall_s'])}; {told}",
     )
 
 
 def gantt_note(built: BuildTime) -> Block:
     """Return which run is drawn, and on how many runs the critical path rests."""
-    if built.median_run.empty:
+    if built.usual.run.empty:
         return note(sentence("The critical path needs a run that passed."))
-    run = built.median_run.iloc[0]
+    run = built.usual.run.iloc[0]
     which = link(f"run {run['run_number']}", run_url(run["repo"], run["run_id"], run["attempt"]))
     unknown = built.network.left_out()
     known = len(built.network.attempts) - sum(unknown.values())
@@ -113,9 +125,12 @@ def gantt_note(built: BuildTime) -> Block:
         )
     return note(
         sentence(
-            "Drawn: {which}, {event}. What each job waits for is known for {known} of {all} attempts.{why}",
+            "Drawn: {which}, {event}.{usual} What each job waits for is known for {known} of {all} attempts.{why}",
             which=which,
             event=run["event"],
+            usual=f" Its critical path is that of {built.usual.n_alike:,} of {plural(built.usual.n, 'run')}."
+            if built.usual.n
+            else "",
             known=known,
             all=len(built.network.attempts),
             why=why,
@@ -150,10 +165,34 @@ def lost_table(built: BuildTime) -> Block:
     )
 
 
-def no_time(history: History) -> Block | None:
-    """Return the answer where there is nothing to measure, else None."""
+def time_answer(history: History, built: BuildTime) -> Block:
+    """Return the answer in a paragraph: how long a run takes, what decides it, and what would give most back."""
     if history["runs"].empty:
         return no_runs(history)
-    if history["jobs"].empty:
-        return answer(sentence("**Cannot be told: no job of these runs is known.**"), tone="info")
-    return None
+    if not built.bill.n:
+        return answer(sentence("**Cannot be told: no job of these runs cost a minute.**"), tone="info")
+    flows = built.workflows[built.workflows["path"] == built.usual.workflow].to_dict("records")
+    if not flows:
+        return answer(sentence("**No run passed in this window**, so none tells how long one takes."), tone="warn")
+    first = flows[0]
+    text = sentence(
+        "**A run of {flow} takes {wall}**, and the window {minutes} of machines{by}.",
+        flow=code(first["workflow"]),
+        wall=words.duration(first["wall_s"]),
+        minutes=words.minutes(built.bill.minutes),
+        by=sentence("; {path} decide how long", path=join([code(key) for key in built.usual.keys], sep=", "))
+        if built.usual.keys
+        else "",
+    )
+    urgent = [finding for finding in built.findings if finding.severity >= Severity.MEDIUM]
+    if not urgent:
+        return answer(sentence("{text} Nothing that can be told would give much back.", text=text), tone="good")
+    text = sentence("{text} {subject}: {claim}.", text=text, subject=code(urgent[0].subject), claim=urgent[0].claim)
+    if len(urgent) > 1:
+        text = sentence("{text} {more} below.", text=text, more=plural(len(urgent) - 1, "more finding"))
+    return answer(text, tone="bad" if urgent[0].severity >= Severity.HIGH else "warn")
+
+
+def time_actions(built: BuildTime) -> Block:
+    """Return what to do, ranked."""
+    return findings(built.findings, none="Nothing to do: no threshold was passed.")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 
+from kotaci.analysis.buildtime import TABLES as NEEDED
 from kotaci.analysis.buildtime import BuildTime, assess_build_time
-from kotaci.analysis.timing import pick_median_run
+from kotaci.analysis.timing import usual_path
 from kotaci.model import BadInput
+from kotaci.tables import TABLES
 from tests.analysis.frames import run, runs
 from tests.analysis.pipelines import Tables
 
@@ -16,9 +17,8 @@ NEEDS = {"lint": [], "tests": ["lint"], "docs": []}
 
 
 def assessed(tables: Tables, **told: str) -> BuildTime:
-    frames = tables.frames()
-    del frames["steps"]
-    return assess_build_time(**frames, prices=PRICES, **told)
+    frames = {name: TABLES[name].to_frame([]) for name in NEEDED} | tables.frames()
+    return assess_build_time(frames, prices=PRICES, default_branch="main", **told)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def three() -> Tables:
 
 def test_the_run_nearest_the_median_stands_for_all(three: Tables) -> None:
     built = assessed(three)
-    assert built.median_run["wall_s"].tolist() == [400]
+    assert built.usual.run["wall_s"].tolist() == [400]
     assert built.gantt["job"].tolist() == ["docs", "lint", "tests"]
     assert built.gantt["start_s"].tolist() == [0, 0, 103]
     assert built.gantt["queue_s"].tolist() == [1, 3, 7]
@@ -60,9 +60,20 @@ def test_runs_that_failed_were_run_again_or_skipped_jobs_do_not_stand_for_the_ot
         run(8, wall=610, n_jobs=9, event="schedule"),
     ]
     flow = rows[0]["workflow"]
-    assert pick_median_run(runs(rows), workflow=flow)["run_id"].tolist() == [3]
-    assert pick_median_run(runs(rows[3:4]), workflow=flow).empty
-    assert pick_median_run(runs(rows), workflow="other.yml").empty
+    unknown = assessed(Tables()).paths
+    assert usual_path(runs(rows), unknown, workflow=flow).run["run_id"].tolist() == [3]
+    assert usual_path(runs(rows[3:4]), unknown, workflow=flow).run.empty
+    assert usual_path(runs(rows), unknown, workflow="other.yml").run.empty
+
+
+def test_the_run_drawn_has_the_critical_path_that_most_runs_have() -> None:
+    tables = Tables()
+    for tests, docs in ((300, 50), (310, 50), (10, 302), (320, 50)):
+        legs = {"lint": [(0, 100)], "tests": [(0, tests)], "docs": [(0, docs)]}
+        tables.add(NEEDS, legs, run_told={"wall_s": max(100 + tests, docs)})
+    usual = assessed(tables).usual
+    assert (usual.keys, usual.n_alike, usual.n) == (("lint", "tests"), 3, 4)
+    assert usual.run["wall_s"].tolist() == [410]
 
 
 def test_minutes_of_a_workflow_are_whole_minutes_of_its_jobs(three: Tables) -> None:
@@ -79,7 +90,7 @@ def test_a_workflow_that_is_not_there_is_named_with_those_that_are(three: Tables
     with pytest.raises(BadInput, match=r"nope\.yml: is no workflow of this window") as raised:
         assessed(three, workflow="nope.yml")
     assert "ci.yml" in raised.value.hint
-    assert assessed(three, workflow="ci.yml").drawn.endswith("ci.yml")
+    assert assessed(three, workflow="ci.yml").usual.workflow.endswith("ci.yml")
 
 
 def test_nothing_gives_empty_tables() -> None:
@@ -87,4 +98,4 @@ def test_nothing_gives_empty_tables() -> None:
     assert built.workflows.empty
     assert built.gantt.empty
     assert built.bill.n == 0
-    assert isinstance(built.median_run, pd.DataFrame)
+    assert built.usual.run.empty

@@ -109,7 +109,7 @@ def test_jobs_without_a_length_are_left_out() -> None:
 def test_nothing_gives_nothing(n_steps: int) -> None:
     steps = frame(STEPS, [step(JOB, 1, "Build", 0, 40)][:n_steps])
     assert spent_by_kind(jobs(), steps, frame(PHASES, [])).empty
-    assert time_in_tests(runs(""), jobs(), steps, frame(PHASES, []), period="week").empty
+    assert time_in_tests(runs(""), jobs(), steps, frame(PHASES, [])).empty
 
 
 def test_all_seconds_of_all_jobs_are_spent() -> None:
@@ -151,11 +151,10 @@ def test_time_in_tests_is_told_by_logs_or_by_names_but_never_by_both() -> None:
     phases = [phase(of, 1, "compile", 60.0) for of in spoken] + [phase(of, 1, "tests", 4.0) for of in (*spoken, red)]
     phases.append(phase(spoken[1], 1, "doc-tests", 2.0))
     all_runs = runs([run(1), run(2), run(3, workflow="py.yml"), run(4), run(5, "failure")])
-    table = time_in_tests(
-        all_runs, jobs([*spoken, named, gone, red]), frame(STEPS, steps), frame(PHASES, phases), period="week"
-    )
-    assert table["period_at"].unique().tolist() == [pd.Timestamp("2026-03-02", tz="UTC")]
-    assert table[["workflow", "n", "median_s"]].to_numpy().tolist() == [
-        [run(1)["workflow"], 2, 5.0],
-        ["py.yml", 1, 100.0],
+    table = time_in_tests(all_runs, jobs([*spoken, named, gone, red]), frame(STEPS, steps), frame(PHASES, phases))
+    assert table[["run_id", "workflow", "seconds"]].to_numpy().tolist() == [
+        [1, run(1)["workflow"], 4.0],
+        [2, run(1)["workflow"], 6.0],
+        [3, "py.yml", 100.0],
     ]
+    assert table["at"].tolist() == [pd.Timestamp(of["started_at"]) for of in (run(1), run(2), run(3))]

@@ -7,8 +7,10 @@ save and what the quota drops; `assessing` joins it all.
 """
 
 from kotaci.analysis.caching.assessing import Caching, assess_caching
-from kotaci.analysis.caching.events import family_of, rate_families
+from kotaci.analysis.caching.events import family_of, rate_families, with_jobs
 from kotaci.analysis.caching.families import miss_cost
 from kotaci.analysis.caching.options import DEFAULTS, CachingOptions
 
-__all__ = ["DEFAULTS", "Caching", "CachingOptions", "assess_caching", "family_of", "miss_cost", "rate_families"]
+__all__ = [
+    "DEFAULTS", "Caching", "CachingOptions", "assess_caching", "family_of", "miss_cost", "rate_families", "with_jobs",
+]  # fmt: skip

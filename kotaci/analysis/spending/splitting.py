@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kotaci.analysis.health import start_of
 from kotaci.analysis.spending.kinds import BETWEEN, UNTOLD, Kinds, read_kinds
 from kotaci.model import Outcome
 
@@ -27,7 +26,7 @@ MOST = 0.5
 
 PIECE_COLUMNS = [*JOB, "kind", "wall_s"]
 SPENT_COLUMNS = ["workflow", "job_base", "kind", "minutes", "share", "n_jobs", "n_spent", "median_s"]
-TESTING_COLUMNS = ["period_at", "workflow", "n", "median_s", "p95_s"]
+TESTING_COLUMNS = [*ATTEMPT, "workflow", "at", "seconds"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -81,12 +80,11 @@ def time_in_tests(
     steps: pd.DataFrame,
     phases: pd.DataFrame,
     *,
-    period: str,
     kinds: Kinds | None = None,
 ) -> pd.DataFrame:
-    """Return TESTING_COLUMNS: how long tests ran in an attempt that passed, all its jobs and legs together.
+    """Return TESTING_COLUMNS, a row an attempt that passed: how long tests ran in it, all its jobs and legs together.
 
-    period is one of `health.PERIODS`. Where cargo's log tells phases, only tests and doc-tests count. Where it does
+    Where cargo's log tells phases, only tests and doc-tests count. Where it does
     not, but does for most scripts of that name, the log is gone or broke off, and the attempt is left out; else whole
     steps that are tests by name count, with what they compile. Machines' time, not anybody's waiting: jobs run at
     once. No tests are no zero, but left out.
@@ -107,10 +105,7 @@ def time_in_tests(
     by_run = by_run[(by_run["wall_s"] > 0) & ~pd.MultiIndex.from_frame(by_run[ATTEMPT]).isin(unknown)]
     passed = runs.loc[runs["outcome"] == Outcome.SUCCESS, [*ATTEMPT, "workflow", "started_at"]]
     told = by_run.merge(passed.dropna(subset="started_at"), on=ATTEMPT)
-    told = told.assign(period_at=start_of(told["started_at"], period=period))
-    grouped = told.groupby(["period_at", "workflow"])["wall_s"]
-    table = grouped.agg(n="size", median_s="median", p95_s=lambda seconds: seconds.quantile(0.95)).reset_index()
-    return table[TESTING_COLUMNS]
+    return told.rename(columns={"started_at": "at", "wall_s": "seconds"})[TESTING_COLUMNS]
 
 
 def _ran(jobs: pd.DataFrame) -> pd.DataFrame:

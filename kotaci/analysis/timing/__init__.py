@@ -9,8 +9,7 @@ from kotaci.analysis.timing.billing import Bill, lost_minutes, price_of, to_bill
 from kotaci.analysis.timing.candidates import STRATEGIES
 from kotaci.analysis.timing.misses import to_misses
 from kotaci.analysis.timing.network import Network, to_network
-from kotaci.analysis.timing.one_run import pick_median_run, to_gantt
-from kotaci.analysis.timing.options import DEFAULTS, TimingOptions
+from kotaci.analysis.timing.one_run import UsualPath, to_gantt, usual_path
 from kotaci.analysis.timing.options import DEFAULTS, SUGGESTING, SuggestingOptions, TimingOptions
 from kotaci.analysis.timing.paths import Paths, critical_paths
 from kotaci.analysis.timing.replaying import NO_PRICES, Effect, replay
@@ -53,9 +52,9 @@ __all__ = [
     "Suggestions",
     "TimeOut",
     "TimingOptions",
+    "UsualPath",
     "critical_paths",
     "lost_minutes",
-    "pick_median_run",
     "price_of",
     "replay",
     "suggest_scenarios",
@@ -64,4 +63,5 @@ __all__ = [
     "to_gantt",
     "to_misses",
     "to_network",
+    "usual_path",
 ]

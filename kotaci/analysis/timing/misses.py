@@ -15,7 +15,7 @@ def to_misses(events: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each job with a restore that missed, from `Caching.events`: cost_s, low_s, high_s.
 
     The cost is measured stratum by stratum and action by action, over all the keys asked for; nan where no stratum has
-    an exact hit to set it beside. Of several misses a job has the largest: their costs hang together, and are not added.
+    an exact hit to set it beside. A job of several misses has the largest: their costs hang together.
     """
     restores = events[(events["operation"] == "restore") & events["result"].isin(RESULTS)]
     parts = []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pandas as pd
 
 from kotaci.analysis.timing.network import ATTEMPT
@@ -11,11 +14,26 @@ from kotaci.model import Outcome
 GANTT_COLUMNS = ["job_id", "job", "start_s", "queue_s", "run_s", "slack_s", "is_critical"]
 
 
-def pick_median_run(runs: pd.DataFrame, *, workflow: str) -> pd.DataFrame:
-    """Return the row of the run, or no row: of first attempts that passed, of the commonest event and number of jobs,
-    the one whose wall time is nearest their median; the newest of several.
+@dataclass(frozen=True)
+class UsualPath:
+    """The critical path that most runs of a workflow have, as keys of jobs: of n runs that passed, n_alike had it.
 
-    The commonest number of jobs keeps out runs that skipped half of the workflow.
+    run: the row of that one of them whose wall time is nearest the median of them all, the newest of several; where no
+    path is known, of all. No row where none passed.
+    """
+
+    workflow: str
+    keys: Sequence[str]
+    n: int
+    n_alike: int
+    run: pd.DataFrame
+
+
+def usual_path(runs: pd.DataFrame, paths: Paths, *, workflow: str) -> UsualPath:
+    """Return the critical path that decides most often, and the run that stands for it.
+
+    Counted are first attempts that passed, of the commonest event and number of jobs: that keeps out runs that skipped
+    half of the workflow.
     """
     passed = runs[
         (runs["workflow"] == workflow)
@@ -25,11 +43,20 @@ def pick_median_run(runs: pd.DataFrame, *, workflow: str) -> pd.DataFrame:
     ]
     for column in ("event", "n_jobs"):
         passed = passed[passed[column] == passed[column].mode().max()] if len(passed) else passed
-    if passed.empty:
-        return passed
-    away = (passed["wall_s"].astype(float) - float(passed["wall_s"].median())).abs()
-    near = passed[away == away.min()].sort_values("started_at", kind="stable")
-    return near.tail(1)
+    chain = paths.critical.sort_values("step").groupby(ATTEMPT)["job_key"].agg(tuple)
+    known = passed.merge(chain.rename("path").reset_index(), on=ATTEMPT)
+    if known.empty:
+        return UsualPath(workflow, (), 0, 0, _nearest(passed, passed))
+    usual = known["path"].value_counts().index[0]
+    alike = known[known["path"] == usual]
+    return UsualPath(workflow, usual, len(known), len(alike), _nearest(alike, passed).drop(columns="path"))
+
+
+def _nearest(runs: pd.DataFrame, to: pd.DataFrame) -> pd.DataFrame:
+    if runs.empty:
+        return runs
+    away = (runs["wall_s"].astype(float) - float(to["wall_s"].median())).abs()
+    return runs[away == away.min()].sort_values("started_at", kind="stable").tail(1)
 
 
 def to_gantt(run: pd.DataFrame, jobs: pd.DataFrame, paths: Paths) -> pd.DataFrame:

@@ -5,8 +5,8 @@ from kotaci.report.charts.bars import HOW_MARKS, plot_changes, plot_gantt, plot_
 from kotaci.report.charts.canvas import DARK, LIGHT, Theme, picture
 from kotaci.report.charts.periods import plot_durations, plot_heat, plot_outcomes, plot_rate
 from kotaci.report.charts.points import plot_series
-from kotaci.report.charts.usage import plot_usage
 from kotaci.report.charts.results import AlertMark, plot_results
+from kotaci.report.charts.usage import plot_usage
 
 __all__ = [
     "DARK",
@@ -24,8 +24,8 @@ __all__ = [
     "plot_heat",
     "plot_outcomes",
     "plot_rate",
+    "plot_results",
     "plot_series",
     "plot_usage",
     "plot_waterfall",
-    "plot_results",
 ]

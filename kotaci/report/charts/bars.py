@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from kotaci.model import plural
 from kotaci.report import words
 from kotaci.report.blocks import Block, note
-from kotaci.report.charts.canvas import SIZE, Colour, Theme, dress, legend, mixed, picture, to_floats
+from kotaci.report.charts.canvas import SIZE, TITLE, Colour, Theme, dress, legend, mixed, picture, to_floats
 from kotaci.report.inline import Inline
 
 _NAME_WIDTH = 38
@@ -146,7 +146,10 @@ def _beside(axes: Axes, x: float, place: float, text: str, theme: Theme) -> None
 def _rows_down(axes: Axes, names: Iterable[str], theme: Theme, *, title: str, x: str, width: int = _NAME_WIDTH) -> None:
     """Frame bars that lie: their names on the left, the first on top, numbers below."""
     shown = [words.one_line(name, width=width) for name in names]
-    dress(axes, theme, title=title, y="", has_grid=False)
+    dress(axes, theme, title="", y="", has_grid=False)
+    figure = axes.get_figure(root=True)
+    assert figure is not None  # noqa: S101  (axes of a picture)
+    figure.suptitle(words.one_line(title, width=110), x=0.01, ha="left", color=theme.ink, **TITLE)
     axes.grid(axis="x", color=theme.line, linewidth=0.8)
     axes.set_yticks(range(len(shown)), shown)
     axes.set_ylim(len(shown) - 0.4, -0.6)

@@ -58,13 +58,12 @@ def plot_series(
                     look: dict[str, Any] = {"color": colour, "markersize": 3.6, "alpha": 0.6, "linewidth": 0}
                     axes.plot(at[chosen], value[chosen], marker, label=kind, **look)
             axes.plot(at, level, color=theme.ink, linewidth=1.6, drawstyle="steps-post", label="level")
-            for step in np.flatnonzero(np.diff(level)):
-                for side, where in ((step, "right"), (step + 1, "left")):
-                    axes.annotate(
-                        words.duration(60 * level[side]) if y == "minutes" else words.number(level[side]),
-                        (at[side], level[side]), xytext=(-4 if where == "right" else 4, 4), textcoords="offset points",
-                        ha=where, color=theme.ink, fontsize=8,
-                    )  # fmt: skip
+            for begin in (0, *(1 + np.flatnonzero(np.diff(level)))):
+                text = words.duration(60 * level[begin]) if y == "minutes" else words.number(level[begin])
+                axes.annotate(
+                    text, (at[begin], level[begin]), xytext=(3, 5), textcoords="offset points", color=theme.ink,
+                    fontsize=8, bbox={"facecolor": theme.ground, "edgecolor": "none", "pad": 0.8, "alpha": 0.75},
+                )  # fmt: skip
             axes.set_ylim(0, 1.08 * float(np.nanmax(value)))
             named = f"{words.one_line(name, width=70)} (n = {len(rows):,})"
             axes.annotate(

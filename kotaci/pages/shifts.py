@@ -1,0 +1,102 @@
+"""What `build_time` shows of jobs and steps that became slower or faster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from kotaci.analysis.durations import Shifts
+from kotaci.config import Landmark
+from kotaci.model import compare_url, plural
+from kotaci.pages.opening import to_marks
+from kotaci.report import charts, words
+from kotaci.report.blocks import Block, Col, note, table
+from kotaci.report.inline import link, sentence, stacked
+
+MOST_DRAWN = 4
+
+
+def shifts_figure(shifts: Shifts, *, dates: Sequence[Landmark] = ()) -> Block:
+    """Return the series of the newest shifts, else those that take most time, each run as a dot; `dates` are marked."""
+    chosen = shifts.groups if len(shifts.groups) else shifts.series
+    rows = chosen[["workflow", "job", "step"]].drop_duplicates().head(MOST_DRAWN)
+    parts = []
+    for row in rows.itertuples(index=False):
+        points = shifts.points_of(row.workflow, row.job, row.step)
+        name = " / ".join(part for part in (row.workflow, row.job, row.step) if part)
+        parts.append(points.assign(series=name, value=points["wall_s"] / 60, level=points["level_s"] / 60))
+    n = len(shifts.groups)
+    return charts.plot_series(
+        pd.concat(parts) if parts else pd.DataFrame(),
+        title=f"{plural(n, 'shift')} in {plural(shifts.n_series, 'series', 'series')}"
+        if n
+        else f"No shift in {plural(shifts.n_series, 'series', 'series')}",
+        marks=to_marks(dates),
+        none="No job passed often enough on the default branch to tell a shift.",
+    )
+
+
+def shifts_table(shifts: Shifts, *, repo: str) -> Block:
+    """Return one row a place where one or several series shifted, with what they share."""
+    groups = shifts.groups
+    return table(
+        groups.assign(
+            where=[
+                stacked(
+                    " / ".join(part for part in (row.workflow, row.job, row.step) if part),
+                    f"{plural(row.n_series, 'series', 'series')} of {plural(row.n_jobs, 'job')}",
+                )
+                for row in groups.itertuples()
+            ],
+            took=[f"{words.duration(row.before_s)} → {words.duration(row.after_s)}" for row in groups.itertuples()],
+            change=[
+                stacked(f"{100 * (row.ratio - 1):+.0f} %", f"[{100 * (row.low - 1):+.0f}, {100 * (row.high - 1):+.0f}]")
+                for row in groups.itertuples()
+            ],
+            since=[
+                stacked(
+                    words.day(row.until_at),
+                    link(f"{row.good_sha[:7]}…{row.last_sha[:7]}", compare_url(repo, row.good_sha, row.last_sha)),
+                )
+                for row in groups.itertuples()
+            ],
+            state=groups["is_over"].map({True: "over", False: "stands"}),
+        ),
+        [
+            Col("where", kind="stacked"),
+            Col("change", "change [95 %]", kind="stacked"),
+            Col("took", "median"),
+            Col("since", kind="stacked"),
+            Col("state", kind="badge"),
+            Col("minutes_per_week", "min a week", kind="number"),
+            Col("shared", "what changed there"),
+        ],
+        more="more shifts",
+        none="No shift found.",
+    )
+
+
+def shifts_note(shifts: Shifts) -> Block:
+    """Return what was looked at, and how small a change would have been seen."""
+    told = shifts.series["detectable"].dropna()
+    least = (
+        sentence(
+            " In the {n} that take most time a change of {low} to {high} would have been found in four cases of five.",
+            n=len(told),
+            low=words.percent(told.min()),
+            high=words.percent(told.max()),
+        )
+        if len(told)
+        else ""
+    )
+    return note(
+        sentence(
+            "Looked at: {series} of jobs and steps that passed on the default branch; {few} with too few runs and "
+            "{brief} too short to matter were left out.{least}",
+            series=plural(shifts.n_series, "series", "series"),
+            few=f"{shifts.n_too_few:,}",
+            brief=f"{shifts.n_brief:,}",
+            least=least,
+        )
+    )
