@@ -15,7 +15,7 @@ from kotaci.model import Severity, plural
 from kotaci.pages.opening import no_runs, to_marks
 from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
-from kotaci.report.inline import Inline, code, sentence, stacked
+from kotaci.report.inline import Inline, code, join, sentence, stacked
 
 TABLES = ("runs", "jobs", "cache_events", "units", "setups", "caches")
 """The tables that the analysis, and so the notebook, reads."""
@@ -42,8 +42,8 @@ def caching_answer(history: History, caching: Caching) -> Block:
         )
     urgent = [finding for finding in caching.findings if finding.severity >= Severity.MEDIUM]
     if not urgent:
-        past = f" {plural(len(caching.findings), 'finding')} below is over." if caching.findings else ""
-        return answer(sentence("{rate} Nothing stands out now.{past}", rate=rate, past=past), tone="good")
+        past = f"{plural(len(caching.findings), 'finding')} below is over." if caching.findings else ""
+        return answer(join([rate, "Nothing stands out now.", past], sep=" "), tone="good")
     first, rest = urgent[0], len(caching.findings) - 1
     text = sentence("{rate} {subject} {claim}.", rate=rate, subject=code(first.subject), claim=first.claim)
     if rest:

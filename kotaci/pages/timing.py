@@ -117,25 +117,16 @@ def gantt_note(built: BuildTime) -> Block:
     run = built.usual.run.iloc[0]
     which = link(f"run {run['run_number']}", run_url(run["repo"], run["run_id"], run["attempt"]))
     unknown = built.network.left_out()
-    known = len(built.network.attempts) - sum(unknown.values())
-    why: Inline | str = ""
+    told = [sentence("Drawn: {which}, {event}.", which=which, event=run["event"])]
+    if built.usual.n:
+        alike, all_of = f"{built.usual.n_alike:,}", plural(built.usual.n, "run")
+        told.append(sentence("Its critical path is that of {alike} of {all_of}.", alike=alike, all_of=all_of))
+    known, attempts = len(built.network.attempts) - sum(unknown.values()), len(built.network.attempts)
+    told.append(sentence("What waits for what is known of {n} of {m} attempts.", n=known, m=attempts))
     if unknown:
-        why = sentence(
-            " Not known for the others: {why}.", why=join([f"{n:,} × {reason}" for reason, n in unknown.items()])
-        )
-    return note(
-        sentence(
-            "Drawn: {which}, {event}.{usual} What each job waits for is known for {known} of {all} attempts.{why}",
-            which=which,
-            event=run["event"],
-            usual=f" Its critical path is that of {built.usual.n_alike:,} of {plural(built.usual.n, 'run')}."
-            if built.usual.n
-            else "",
-            known=known,
-            all=len(built.network.attempts),
-            why=why,
-        )
-    )
+        why = join([f"{n:,} × {reason}" for reason, n in unknown.items()], sep="; ")
+        told.append(sentence("Not of the others: {why}.", why=why))
+    return note(join(told, sep=" "))
 
 
 LOST_WORDS = {

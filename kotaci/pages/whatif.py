@@ -37,7 +37,7 @@ def whatif_figure(suggestions: Suggestions) -> Block:
                 "how": shown["how"],
             }
         ),
-        title=f"{gain} (n = {suggestions.n:,} attempts)",
+        title=f"{gain} (n = {best['n']:,} runs)",
         x="change of a run, minutes on average",
     )
 
@@ -53,17 +53,15 @@ def whatif_table(suggestions: Suggestions) -> Block:
             ],
             run=[_change(row.mean_s, row.mean_low_s, row.mean_high_s, to_words=_seconds) for row in rows.itertuples()],
             month=[
-                _change(row.minutes_month, row.minutes_low, row.minutes_high, to_words=_minutes)
+                _change(row.minutes_month, row.minutes_low, row.minutes_high, to_words=_minutes, more=_money(row))
                 for row in rows.itertuples()
             ],
-            money=[words.MISSING if words.is_missing(value) else _dollars(value) for value in rows["dollars_month"]],
         ),
         [
             Col("what", "change"),
             Col("verdict", kind="badge", tones=_TONES),
             Col("run", "a run [95 %]", kind="stacked"),
-            Col("month", "minutes a month", kind="stacked"),
-            Col("money", "USD a month"),
+            Col("month", "minutes a month [95 %]", kind="stacked"),
         ],
         more="more changes",
         none="No change to try: no run of this window has needs that are known.",
@@ -74,10 +72,15 @@ def _known(row: Any) -> str:
     return "" if row.how == "none" or words.is_missing(row.n) else f"{row.how}, n = {row.n:,}"
 
 
-def _change(value: Any, low: Any, high: Any, *, to_words: Callable[[float], str]) -> Inline | str:
+def _change(value: Any, low: Any, high: Any, *, to_words: Callable[[float], str], more: str = "") -> Inline | str:
     if words.is_missing(value):
         return words.MISSING
-    return stacked(to_words(value), f"[{to_words(low)}, {to_words(high)}]")
+    return stacked(to_words(value) + more, f"[{to_words(low)}, {to_words(high)}]")
+
+
+def _money(row: Any) -> str:
+    told = words.MISSING if words.is_missing(row.dollars_month) else _dollars(row.dollars_month)
+    return "" if told in {words.MISSING, "0"} else f" ({told} USD)"
 
 
 def _seconds(value: float) -> str:

@@ -35,11 +35,11 @@ from kotaci.model import BadInput, plural, short_workflow
 SAVES = "saves"
 SAVES_TIME = "saves time, costs minutes"
 SAVES_MINUTES = "saves minutes, costs time"
-COSTLY = "costs more than it saves"
+COSTLY = "not worth it"
 UNTOLD = "cannot be told"
 NOTHING = "saves nothing"
 REFUSED = "refused"
-NOT_MEASURABLE = "not measurable here"
+NOT_MEASURABLE = "not measurable"
 
 ORDER = (SAVES, SAVES_TIME, SAVES_MINUTES, COSTLY, UNTOLD, NOTHING, NOT_MEASURABLE, REFUSED)
 RANKED = frozenset(ORDER[:3])
