@@ -38,7 +38,10 @@ def shifts_figure(shifts: Shifts, *, dates: Sequence[Landmark] = ()) -> Block:
 
 
 def shifts_table(shifts: Shifts, *, repo: str) -> Block:
-    """Return one row a place where one or several series shifted, with what they share."""
+    """Return one row a place where one or several series shifted, with what they share.
+
+    The commit is the likeliest; it leads to all that may be it.
+    """
     groups = shifts.groups
     return table(
         groups.assign(
@@ -56,8 +59,8 @@ def shifts_table(shifts: Shifts, *, repo: str) -> Block:
             ],
             since=[
                 stacked(
-                    words.day(row.until_at),
-                    link(f"{row.good_sha[:7]}…{row.last_sha[:7]}", compare_url(repo, row.good_sha, row.last_sha)),
+                    words.day(row.at),
+                    link(row.sha[:7] or words.MISSING, compare_url(repo, row.good_sha, row.last_sha)),
                 )
                 for row in groups.itertuples()
             ],

@@ -21,7 +21,7 @@ def to_finding(place: Place, *, repo: str, n_series: int, options: DurationOptio
         severity=_severity(place, options=options),
         n=n,
         method=f"change points of {plural(n_series, 'series', 'series')} of first attempts that passed on the default "
-        f"branch, levelled by cache outcome; of those told {options.false_share:.0%} may be chance; interval 95 %; "
+        f"branch, levelled by cache outcome; {100 * options.false_share:g} % of those told may be chance; 95 % interval; "
         "minutes: this change times the runs of the jobs on all branches",
         remedy=_remedy(place),
         price=Price(minutes=round(place.minutes, 1), basis="estimated"),
@@ -43,10 +43,11 @@ def _claim(place: Place) -> str:
     a_week = abs(place.minutes_per_week)
     price = f"about {plural(round(a_week), 'minute')}" if a_week >= 1 else "less than a minute"
     verb = "costs" if place.minutes > 0 else "saves"
+    share = f"{100 * abs(shift.ratio - 1):.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
     return (
-        f"{word} by {abs(shift.ratio - 1):.0%} [{low:.0%}, {high:.0%}], {_seconds(shift.before_s)} to "
-        f"{_seconds(shift.after_s)}, since {shift.at:%d %b %Y} ({shift.sha[:7]}{around}){where}{more}; there: "
-        f"{', '.join(place.together.shared)}; {verb} {price} a week"
+        f"{word} by {share}, {_seconds(shift.before_s)} to {_seconds(shift.after_s)}, since {shift.at.day} "
+        f"{shift.at:%b %Y} ({shift.sha[:7]}{around}){where}{more}; there: {', '.join(place.together.shared)}; "
+        f"{verb} {price} a week"
     )
 
 
@@ -56,7 +57,7 @@ def _seconds(seconds: float) -> str:
 
 def _verdict(place: Place) -> str:
     word = "slower" if place.lead.shift.is_slower else "faster"
-    return f"was {word} until {place.lead.over_at:%d %b %Y}" if place.is_over else f"is {word}"
+    return f"was {word} until {place.lead.over_at.day} {place.lead.over_at:%b %Y}" if place.is_over else f"is {word}"
 
 
 def _severity(place: Place, *, options: DurationOptions) -> Severity:
