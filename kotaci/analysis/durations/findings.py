@@ -21,7 +21,7 @@ def to_finding(place: Place, *, repo: str, n_series: int, options: DurationOptio
         severity=_severity(place, options=options),
         n=n,
         method=f"change points of {plural(n_series, 'series', 'series')} of first attempts that passed on the default "
-        f"branch, levelled by cache outcome; {100 * options.false_share:g} % of those told may be chance; 95 % interval; "
+        f"branch, levelled by cache outcome; {100 * options.false_share:g} % of them may be chance; 95 % interval; "
         "minutes: this change times the runs of the jobs on all branches",
         remedy=_remedy(place),
         price=Price(minutes=round(place.minutes, 1), basis="estimated"),
