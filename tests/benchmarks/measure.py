@@ -15,11 +15,17 @@ from typing import Any
 
 import zstandard
 
+from kotaci.analysis.buildtime import TABLES as TIME_TABLES
+from kotaci.analysis.buildtime import assess_build_time
+from kotaci.analysis.caching import assess_caching
 from kotaci.analysis.failures import TABLES, assess_failures
 from kotaci.analysis.health import assess_health
+from kotaci.analysis.metrics import TABLES as METRIC_TABLES
+from kotaci.analysis.metrics import assess_metrics
 from kotaci.archives import Said, read_archive
 from kotaci.facts import build_facts, read_history
 from kotaci.model import Repo
+from kotaci.pages.caches import TABLES as CACHE_TABLES
 from kotaci.store import Batch, open_store
 from tests.benchmarks.generate import REPO, history
 
@@ -63,8 +69,9 @@ def add_run(folder: Path, n_jobs: int) -> None:
 
 def health(folder: Path, n_jobs: int) -> None:
     """Read the tables of the whole history and answer `ci_health`."""
-    held = read_history(folder, since="all")
+    held = read_history(folder, since="all", tables=METRIC_TABLES)
     assess_health(held["runs"], held["jobs"], as_of=held.as_of, default_branch=held.default_branch)
+    assess_metrics(held.tables, as_of=held.as_of, min_runs=5)
 
 
 def triage(folder: Path, n_jobs: int) -> None:
@@ -73,12 +80,24 @@ def triage(folder: Path, n_jobs: int) -> None:
     assess_failures(held.tables, default_branch="main", as_of=held.as_of)
 
 
+def caches(folder: Path, n_jobs: int) -> None:
+    """Read the tables of the whole history and answer `cache_analysis`."""
+    held = read_history(folder, since="all", tables=CACHE_TABLES)
+    assess_caching(**{name: held[name] for name in CACHE_TABLES}, default_branch="main")
+
+
+def minutes(folder: Path, n_jobs: int) -> None:
+    """Read the tables of the whole history and answer `build_time`; without workflow files, which `timing` has."""
+    held = read_history(folder, since="all", tables=TIME_TABLES)
+    assess_build_time(held.tables, prices={"ubuntu-latest": 0.006}, default_branch="main")
+
+
 def nothing(folder: Path, n_jobs: int) -> None:
     """Only import what the other steps import."""
 
 
 STEPS: dict[str, Callable[[Path, int], None]] = {
-    step.__name__: step for step in (nothing, fill, build, add_run, health, triage)
+    step.__name__: step for step in (nothing, fill, build, add_run, health, triage, caches, minutes)
 }
 
 
@@ -125,6 +144,8 @@ def measure_histories(folder: Path, sizes: Sequence[int], *, measured: Step = in
             ("facts, one run more", "build"),
             ("ci_health, whole history", "health"),
             ("failure_triage, whole history", "triage"),
+            ("cache_analysis, whole history", "caches"),
+            ("build_time, whole history", "minutes"),
         ):
             found[label] = measured(step, store, n_jobs)
         facts = bytes_in(store / "facts")
