@@ -12,7 +12,7 @@ from kotaci.config import Landmark
 from kotaci.model import compare_url, plural
 from kotaci.pages.opening import to_marks
 from kotaci.report import charts, words
-from kotaci.report.blocks import Block, Col, table
+from kotaci.report.blocks import Block, Col, stack, table
 from kotaci.report.charts import AlertMark
 from kotaci.report.inline import link, stacked
 
@@ -29,6 +29,12 @@ _ALERTS = {
 _COUNTS = {STANDS: "n_shift", NOISE: "n_noise", UNTOLD: "n_untold"}
 _SCALES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
 _NONE = "Cannot be told: no log in this window holds a result of libtest or criterion."
+
+
+def benchmark_section(benchmarking: Benchmarking, *, dates: Sequence[Landmark] = ()) -> Block:
+    """Return the benchmarks as a table and a figure; one sentence where there is none."""
+    shown = benchmark_table(benchmarking)
+    return shown if benchmarking.results.empty else stack(shown, benchmark_figure(benchmarking, dates=dates))
 
 
 def benchmark_table(benchmarking: Benchmarking) -> Block:

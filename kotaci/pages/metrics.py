@@ -46,9 +46,5 @@ def _change(row: Any) -> Inline | str:
     if words.is_missing(row.change_low):
         return words.MISSING
     unit = "%" if row.kind == "seconds" else "points"
-    change, low, high = (_signed(100 * value) for value in (row.change, row.change_low, row.change_high))
+    change, low, high = (words.signed(100 * value) for value in (row.change, row.change_low, row.change_high))
     return stacked(f"{change} {unit}", f"[{low}, {high}]")
-
-
-def _signed(value: float) -> str:
-    return f"{round(value):+,}".replace("-", "−") if round(value) else "0"

@@ -9,7 +9,7 @@ import pandas as pd
 from kotaci.analysis.resources import GB, MANY, Resources
 from kotaci.model import plural
 from kotaci.report import charts, words
-from kotaci.report.blocks import Block, Col, note, table
+from kotaci.report.blocks import Block, Col, note, stack, table
 from kotaci.report.inline import Inline, stacked
 
 TABLES = ("runs", "jobs", "failures", "annotations", "usages", "usage_samples")
@@ -26,6 +26,12 @@ _KINDS = {
     "disk-warned": "warned: disk almost full",
     "runner-lost": "runner lost",
 }
+
+
+def resources_section(resources: Resources) -> Block:
+    """Return the recordings as a sentence, a table and a figure; how to record where there is none."""
+    told = resources_note(resources)
+    return told if resources.recordings.empty else stack(told, resources_table(resources), resources_figure(resources))
 
 
 def resources_note(resources: Resources) -> Block:

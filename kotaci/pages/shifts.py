@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -48,13 +49,12 @@ def shifts_table(shifts: Shifts, *, repo: str) -> Block:
             where=[
                 stacked(
                     " / ".join(part for part in (row.workflow, row.job, row.step) if part),
-                    f"{plural(row.n_series, 'series', 'series')} of {plural(row.n_jobs, 'job')}",
+                    f"{plural(row.n_series, 'series', 'series')} of {plural(row.n_jobs, 'job')}; {row.shared}",
                 )
                 for row in groups.itertuples()
             ],
-            took=[f"{words.duration(row.before_s)} → {words.duration(row.after_s)}" for row in groups.itertuples()],
             change=[
-                stacked(f"{100 * (row.ratio - 1):+.0f} %", f"[{100 * (row.low - 1):+.0f}, {100 * (row.high - 1):+.0f}]")
+                stacked(_percent(row), f"{words.duration(row.before_s)} → {words.duration(row.after_s)}")
                 for row in groups.itertuples()
             ],
             since=[
@@ -65,19 +65,23 @@ def shifts_table(shifts: Shifts, *, repo: str) -> Block:
                 for row in groups.itertuples()
             ],
             state=groups["is_over"].map({True: "over", False: "stands"}),
+            price=[words.signed(minutes) for minutes in groups["minutes_per_week"]],
         ),
         [
-            Col("where", kind="stacked"),
+            Col("where"),
             Col("change", "change [95 %]", kind="stacked"),
-            Col("took", "median"),
             Col("since", kind="stacked"),
             Col("state", kind="badge"),
-            Col("minutes_per_week", "min a week", kind="number"),
-            Col("shared", "what changed there"),
+            Col("price", "minutes a week"),
         ],
         more="more shifts",
         none="No shift found.",
     )
+
+
+def _percent(row: Any) -> str:
+    change, low, high = (words.signed(100 * (ratio - 1)) for ratio in (row.ratio, row.low, row.high))
+    return f"{change} % [{low}, {high}]"
 
 
 def shifts_note(shifts: Shifts) -> Block:

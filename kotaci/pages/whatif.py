@@ -53,7 +53,7 @@ def whatif_table(suggestions: Suggestions) -> Block:
             ],
             run=[_change(row.mean_s, row.mean_low_s, row.mean_high_s, to_words=_seconds) for row in rows.itertuples()],
             month=[
-                _change(row.minutes_month, row.minutes_low, row.minutes_high, to_words=_minutes, more=_money(row))
+                _change(row.minutes_month, row.minutes_low, row.minutes_high, to_words=words.signed, more=_money(row))
                 for row in rows.itertuples()
             ],
         ),
@@ -85,10 +85,6 @@ def _money(row: Any) -> str:
 
 def _seconds(value: float) -> str:
     return f"+{words.duration(value)}" if value > 0 else words.duration(value)
-
-
-def _minutes(value: float) -> str:
-    return f"{round(value):+,}".replace("-", "−") if round(value) else "0"
 
 
 def _dollars(value: float) -> str:

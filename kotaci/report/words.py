@@ -73,13 +73,20 @@ def too_few(n: int) -> str:
     return f"too few runs (n = {n:,})"
 
 
+def signed(value: Any) -> str:
+    """Return a change as a whole number with its sign: `+12`, `−1,204`, or `0`."""
+    return MISSING if is_missing(value) else f"{round(value):+,}".replace("-", "−") if round(value) else "0"
+
+
 def duration(seconds: Any) -> str:
-    """Return `0.8 s`, `45 s`, `3 m 20 s`, `1 h 52` or `2 d 3 h`."""
+    """Return `40 ms`, `0.8 s`, `45 s`, `3 m 20 s`, `1 h 52` or `2 d 3 h`."""
     if is_missing(seconds):
         return MISSING
     length = float(seconds)
     if length < 0:
         return f"−{duration(-length)}"
+    if 0 < length < 0.0995:
+        return f"{1000 * length:.0f} ms" if length >= 0.0005 else "<1 ms"
     if 0 < length < 9.95:
         return f"{length:.1f} s"
     whole = round(length)

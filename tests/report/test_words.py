@@ -13,6 +13,8 @@ from kotaci.report import words
     ("seconds", "written"),
     [
         (0, "0 s"),
+        (0.0002, "<1 ms"),
+        (0.04, "40 ms"),
         (0.84, "0.8 s"),
         (9.96, "10 s"),
         (45, "45 s"),
@@ -28,6 +30,11 @@ from kotaci.report import words
 )
 def test_duration(seconds: float | None, written: str) -> None:
     assert words.duration(seconds) == written
+
+
+@pytest.mark.parametrize(("value", "written"), [(12.4, "+12"), (-1204, "−1,204"), (-0.3, "0"), (float("nan"), "–")])
+def test_signed(value: float, written: str) -> None:
+    assert words.signed(value) == written
 
 
 @pytest.mark.parametrize(
