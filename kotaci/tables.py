@@ -372,19 +372,42 @@ last_line int last line
 )
 BENCHMARKS = Table(
     "benchmarks",
-    "one result of one benchmark that a job printed",
+    "one result of one benchmark that a job printed, or left in a file that github-action-benchmark reads or writes",
     (),
     _columns(
         _JOB
         + """
-line int its line in the job's log
-tool text libtest (also criterion's bencher form), criterion
+line int its line in the job's log; missing of a file in an artifact
+tool text libtest (also criterion's bencher form), criterion; github-action-benchmark of a file
 name text name as its tool prints it
 value float ns where unit is ns, else as printed
 unit text ns for every time, else as printed
 low float lower bound as the tool means it: of libtest the value less the width of all its samples
 high float upper bound likewise
 is_smaller_better bool missing where neither tool nor unit tells
+"""
+    ),
+)
+UNIT_TIMES = Table(
+    "unit_times",
+    "one unit that `cargo build --timings` timed: the slowest 40 of a build, and all on its critical path",
+    (),
+    _columns(
+        _RUN
+        + """
+job_id int the job that uploaded it, by its log or the artifact's name; missing where neither tells
+artifact_id int GitHub's id of the artifact that holds the report
+artifact text its name
+file text the file in it
+unit text name of the crate
+version text its version
+mode text as cargo has it: todo (compiled), run-custom-build; empty where it does not say
+target text what of the crate: empty for its library, else such as build-script or a binary's name
+started_s float when it began, from the start of the build
+wall_s float how long it took; where several compile at once, waiting for a processor is in it
+is_critical bool it is on the chain of units that decided how long the build took
+own_s float how long that chain rested on it: the most that it could save; missing beside the chain
+build_s float how long the build took, until its last unit ended
 """
     ),
 )
@@ -514,6 +537,7 @@ TABLES = {
     table.name: table
     for table in (
         RUNS, JOBS, STEPS, SETUPS, TESTS, ROSTERS, ROSTER_NAMES, FAILURES, CACHE_EVENTS, COMPILER_CACHES, CACHES,
-        ARTIFACTS, ANNOTATIONS, UNITS, PHASES, BENCHMARKS, TEST_TIMES, USAGES, USAGE_SAMPLES, COMMITS, WORKFLOW_JOBS,
+        ARTIFACTS, ANNOTATIONS, UNITS, PHASES, BENCHMARKS, TEST_TIMES, UNIT_TIMES, USAGES, USAGE_SAMPLES, COMMITS,
+        WORKFLOW_JOBS,
     )
 }  # fmt: skip

@@ -20,7 +20,7 @@ MAY_IMPORT = {
     "store": {"model", "redaction"},
     "workflows": {"model", "tables"},
     "watch": {"model", "redaction"},
-    "archives": {"model", "logs", "store", "workflows"},
+    "archives": {"model", "logs", "store", "workflows", "watch"},
     "github": {"model", "logs", "store", "archives", "watch"},
     "facts": {"model", "tables", "logs", "store", "workflows", "watch"},
     "sample": {"model", "places", "store", "facts"},

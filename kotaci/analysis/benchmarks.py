@@ -97,9 +97,9 @@ def assess_benchmarks(
     """Return what the benchmarks of the window tell, from the tables of those names.
 
     A series is one benchmark of one job, over first attempts in order of time: those of the default branch where it
-    ran there, else all. A name that a job prints twice counts once, its first result. Failed jobs count: what they
-    printed was measured, and a job may fail because of its alert. Misleads where the runner's kind changed: a faster
-    processor is a shift, and nothing in a log tells it.
+    ran there, else all. A name that a job prints twice counts once, its first result; a result of a file whose job is
+    not known counts nowhere. Failed jobs count: what they printed was measured, and a job may fail because of its
+    alert. Misleads where the runner's kind changed: a faster processor is a shift, and nothing in a log tells it.
     """
     results = _results(runs, jobs, benchmarks, default_branch)
     series = [_series(key, rows, options) for key, rows in results.groupby(SERIES, sort=True)]

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kotaci.archives import gh, runlogs, tinuous
+from kotaci.archives import gh, measured, runlogs, tinuous
 from kotaci.logs.lines import decode, saved_error
 from kotaci.model import BadInput, Repo, RunRef
 from kotaci.store import Batch
@@ -160,6 +160,8 @@ def _check_end(archive: tarfile.TarFile) -> None:
 
 def _read_text(path: Path, *, said: Said) -> Batch:
     body = decode(path.read_bytes())
+    if kind := measured.measured_kind(body):
+        return measured.read_measured(path, kind, body, said_repo=said.repo, said_run=said.run)
     if problem := saved_error(body):
         raise BadInput(path, f"holds {problem}, not a log", "download it again; logs expire after 90 days by default")
     if not body.strip():

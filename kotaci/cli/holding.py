@@ -142,6 +142,8 @@ _BESIDES = {
     "annotations": ("job with annotations", "jobs with annotations"),
     "junit": ("JUnit file",),
     "recording": ("recording of kotaci watch", "recordings of kotaci watch"),
+    "cargo_timings": ("report of cargo's timings", "reports of cargo's timings"),
+    "benchmark_data": ("file of benchmarks", "files of benchmarks"),
     "report": ("other report",),
     "caches": ("snapshot of caches", "snapshots of caches"),
 }

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
+from kotaci.facts.artifacts import Found, read_found
 from kotaci.facts.files import (
     Manifest,
     Part,
@@ -28,11 +29,15 @@ from kotaci.facts.files import (
 )
 from kotaci.facts.repository import REPOSITORY_TABLES, Workflows, to_table_rows
 from kotaci.facts.rows import ATTEMPT_TABLES, Attempt, Rows, to_rows
-from kotaci.facts.usage import Recorded, to_recorded
+from kotaci.logs.benchmarks import parse_benchmark_data
+from kotaci.logs.cargo_timings import parse_cargo_timings
 from kotaci.logs.results import TestReport, parse_junit
 from kotaci.model import BadInput
 from kotaci.store import LogState, Store, shown_twice
 from kotaci.tables import TABLES, Column, Table
+from kotaci.watch import parse_recording
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -287,7 +292,7 @@ def _month_digest(digests: Mapping[tuple[int, int], tuple[str, bool]]) -> str:
     return _with_versions("\n".join(lines))
 
 
-_DRAWN_KINDS = frozenset({"run", "job", "annotations", "junit", "recording"})
+_DRAWN_KINDS = frozenset({"run", "job", "annotations", "junit", "recording", "cargo_timings", "benchmark_data"})
 """What an attempt's rows are drawn from, beside its logs."""
 
 
@@ -308,12 +313,12 @@ def _reports(bodies: Mapping[str, str]) -> Iterator[TestReport]:
             logger.warning("a report is not read", extra={"report": key, "error": str(error)})
 
 
-def _recordings(bodies: Mapping[str, Any]) -> Iterator[Recorded]:
+def _found(bodies: Mapping[str, Any], parse: Callable[[str], T]) -> Iterator[Found[T]]:
     for key, body in bodies.items():
         try:
-            yield to_recorded(key, body)
+            yield read_found(key, body, parse)
         except BadInput as error:  # another kotaci let it in
-            logger.warning("a recording is not read", extra={"recording": key, "error": str(error)})
+            logger.warning("a file of an artifact is not read", extra={"file": key, "error": str(error)})
 
 
 class _AttemptReader:
@@ -343,16 +348,22 @@ class _AttemptReader:
         payloads = self._store.attempt_payloads(self.repo, run_id, attempt, kinds=_DRAWN_KINDS)
         source, run = next((source, body) for kind, _, source, body in payloads if kind == "run")
         workflow = (run.get("path") or "").partition("@")[0]
+
+        def bodies(of: str) -> dict[str, Any]:
+            return {key: body for kind, key, _, body in payloads if kind == of}
+
         return Attempt(
             repo=self.repo,
             run=run,
             source=source,
             jobs=_shown_jobs(source, [(where, body) for kind, _, where, body in payloads if kind == "job"]),
-            annotations={int(key.rpartition("/")[2]): body for kind, key, _, body in payloads if kind == "annotations"},
+            annotations={int(key.rpartition("/")[2]): body for key, body in bodies("annotations").items()},
             logs=self.log_rows(run_id, attempt),
             log=lambda job_id: self._store.log(self.repo, run_id, attempt, job_id),
             is_last=self.is_last(run_id, attempt),
             declared=self._workflows.declared(head_sha=run.get("head_sha") or "", workflow=workflow),
-            reports=list(_reports({key: body for kind, key, _, body in payloads if kind == "junit"})),
-            recordings=list(_recordings({key: body for kind, key, _, body in payloads if kind == "recording"})),
+            reports=list(_reports(bodies("junit"))),
+            recordings=list(_found(bodies("recording"), parse_recording)),
+            timings=list(_found(bodies("cargo_timings"), parse_cargo_timings)),
+            benchmarks=list(_found(bodies("benchmark_data"), parse_benchmark_data)),
         )

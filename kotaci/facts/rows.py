@@ -13,13 +13,16 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from kotaci.facts.artifacts import Found, Uploaders
+from kotaci.facts.measured import to_benchmark_rows, to_unit_time_rows
 from kotaci.facts.placing import Part, Ran, place_parts, step_by_time
 from kotaci.facts.testing import to_test_rows
-from kotaci.facts.usage import Recorded, to_usage_rows
+from kotaci.facts.usage import to_usage_rows
 from kotaci.logs import explain
-from kotaci.logs.benchmarks import parse_benchmarks
+from kotaci.logs.benchmarks import BenchmarkEntry, parse_benchmarks
 from kotaci.logs.caches import parse_cache_events
 from kotaci.logs.cargo import parse_phases, parse_units
+from kotaci.logs.cargo_timings import TimedUnit
 from kotaci.logs.ending import Ending, parse_ending, span_of
 from kotaci.logs.lines import STAMP, Span, first_stamp, last_stamp, parse_spans, split_lines
 from kotaci.logs.results import TestReport, parse_log_tests
@@ -27,6 +30,7 @@ from kotaci.logs.sccache import parse_compiler_caches
 from kotaci.logs.setup import Queueing, SetupItem, parse_queueing, parse_setup
 from kotaci.model import BAD_OUTCOMES, Outcome
 from kotaci.tables import TABLES
+from kotaci.watch import Recording
 from kotaci.workflows import ShownJob, leg_of
 
 ATTEMPT_TABLES = {
@@ -41,11 +45,12 @@ ATTEMPT_TABLES = {
     "annotations": 1,
     "units": 3,
     "phases": 2,
-    "benchmarks": 1,
+    "benchmarks": 2,
     "compiler_caches": 1,
     "usages": 1,
     "usage_samples": 1,
     "test_times": 1,
+    "unit_times": 1,
 }
 """Tables drawn from attempts, with the version of their extractor: raise it when its rows would come out otherwise."""
 
@@ -79,7 +84,7 @@ class Declared:
 @dataclass(frozen=True)
 class Attempt:
     """All that the store holds of one attempt; `log` returns a job's text or None, `reports` are its JUnit files,
-    `recordings` what `kotaci watch` recorded in it."""
+    `recordings`, `timings` and `benchmarks` what its artifacts hold of `kotaci watch`, cargo and benchmarks."""
 
     repo: str
     run: Mapping[str, Any]
@@ -91,7 +96,9 @@ class Attempt:
     is_last: bool
     declared: Declared = Declared()
     reports: Sequence[TestReport] = ()
-    recordings: Sequence[Recorded] = ()
+    recordings: Sequence[Found[Recording]] = ()
+    timings: Sequence[Found[Sequence[TimedUnit]]] = ()
+    benchmarks: Sequence[Found[Sequence[BenchmarkEntry]]] = ()
 
 
 @dataclass
@@ -192,7 +199,14 @@ def to_rows(attempt: Attempt) -> Rows:
     ran = [int(job.payload["id"]) for job in jobs if job.outcome != Outcome.SKIPPED]
     only_job = ran[0] if len(ran) == 1 else None
     rows.update(to_test_rows(key, told, attempt.reports, only_job=only_job))
-    rows.update(to_usage_rows(key, attempt.recordings, _names(attempt), only_job=only_job))
+    logs = {int(job.payload["id"]): job.text for job in jobs if job.text is not None}
+    uploaders = Uploaders(_names(attempt), logs, only_job)
+    rows.update(to_usage_rows(key, attempt.recordings, uploaders))
+    rows["unit_times"] = to_unit_time_rows(key, attempt.timings, uploaders)
+    printed = {name for *_, name, _value, _unit, _low, _high, _is_smaller in rows["benchmarks"]}
+    rows["benchmarks"] += to_benchmark_rows(
+        key, attempt.benchmarks, uploaders, head_sha=attempt.run.get("head_sha") or "", printed=printed
+    )
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Small reports in artifacts: JUnit XML, recordings of `kotaci watch` and other text, zipped or a single file."""
+"""Small reports in artifacts: JUnit XML, figures (`kotaci.archives.measured`) and other text, zipped or a file."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kotaci.archives.measured import measured_kind, to_measured
 from kotaci.archives.runlogs import ZIP_ERRORS, is_junit, read_junit
 from kotaci.github.client import HELD_BYTES, Reply
 from kotaci.github.place import SOURCE, Place, gone, started
 from kotaci.model import BadInput, Repo, RunRef
 from kotaci.store import Batch, Payload, Store, Want
-from kotaci.watch import is_recording, parse_recording
 
 REPORT_BYTES = 2 * 2**20
 """Artifacts up to this size are looked at for reports; binaries and coverage trees are larger."""
@@ -24,7 +24,9 @@ REPORT_NAMES = re.compile(
 )
 """Names of artifacts that may hold a report."""
 
-REPORT_FILES = re.compile(r"\.(?:xml|json|sarif|lcov|info|csv|md|txt)$", re.I)
+REPORT_FILES = re.compile(
+    r"\.(?:xml|json|sarif|lcov|info|csv|md|txt)$|(?:^|/)(?:cargo-timing[^/]*\.html|data\.js)$", re.I
+)
 """Files that are kept of them, as text."""
 
 MAX_BARREN = 3
@@ -61,7 +63,7 @@ def attempt_of(store: Store, place: Place, want: Want) -> int | None:
 
 
 def fetch_report(place: Place, want: Want, attempt: int) -> Batch:
-    """Return the text files of an artifact: JUnit XML and recordings as such, others as they are."""
+    """Return the text files of an artifact: JUnit XML and files of figures as such, others as they are."""
     run_id, _, artifact = want.key.partition("/")
     reply, body = place.client.download(f"{place.path}/actions/artifacts/{artifact}/zip", place.folder)
     met = [(want.kind, want.key)]
@@ -88,21 +90,15 @@ def fetch_report(place: Place, want: Want, attempt: int) -> Batch:
 
 
 def _to_report(repo: str, ref: RunRef, artifact: Mapping[str, Any], name: str, text: bytes) -> Sequence[Payload]:
-    told, key = text.decode("utf-8", "replace"), f"{ref.run_id}/{ref.attempt}/{artifact['id']}/{name}"
     if is_junit(text):
         try:
             return read_junit(Path(name), text, said_repo=Repo.parse(repo), said_run=ref).payloads
         except BadInput:
             pass  # not whole: kept as the text that it is
-    if is_recording(text):
-        try:
-            parse_recording(text)
-        except BadInput:
-            pass  # likewise
-        else:
-            # The artifact's name is all that may tell which job it is of.
-            return [Payload("recording", key, {"artifact": artifact["name"], "text": told})]
-    return [Payload("report", key, told)]
+    number = int(artifact["id"])
+    if kind := measured_kind(text):
+        return [to_measured(kind, ref, artifact_id=number, artifact=artifact["name"], file=name, body=text)]
+    return [Payload("report", f"{ref.run_id}/{ref.attempt}/{number}/{name}", text.decode("utf-8", "replace"))]
 
 
 def _report_files(name: str, body: bytes) -> Iterator[tuple[str, bytes]]:

@@ -137,6 +137,13 @@ def _of_criterion(name: str, tail: str, number: int) -> Benchmark | None:
     return Benchmark("criterion", name, value, unit, low, high, _is_smaller_better("", unit), number)
 
 
+def is_benchmark_data(text: str) -> bool:
+    """Tell whether the text looks like a file that parse_benchmark_data reads, whole or not."""
+    body = text.removeprefix("\ufeff").lstrip()
+    keys = {"[": ('"name"', '"unit"', '"value"'), "{": ('"entries"', '"benches"')}.get(body[:1])
+    return body.startswith(_SCRIPT) or (keys is not None and all(key in body for key in keys))
+
+
 def parse_benchmark_data(text: str) -> list[BenchmarkEntry]:
     """Return the results in a file of github-action-benchmark, suite by suite in their order.
 

@@ -51,6 +51,11 @@ class Step:
     own_s: float
 
 
+def is_cargo_timings(text: str) -> bool:
+    """Tell whether the text looks like such a report, whole or not."""
+    return text.lstrip()[:1] == "<" and _DATA in text
+
+
 def parse_cargo_timings(html: str) -> list[TimedUnit]:
     """Return the units in the order in which they began.
 
@@ -95,15 +100,6 @@ def find_critical_path(units: Sequence[TimedUnit]) -> list[Step]:
         path.append(Step(units[at], max(0.0, start - ready), max(0.0, until - start)))
         at, until = before, ready
     return path[::-1]
-
-
-def sum_by_crate(units: Sequence[TimedUnit]) -> list[tuple[str, str, float]]:
-    """Return name, version and seconds of each crate, all its units together, the slowest first."""
-    sums: dict[tuple[str, str], float] = {}
-    for unit in units:
-        key = (unit.unit, unit.version)
-        sums[key] = sums.get(key, 0.0) + unit.wall_s
-    return sorted(((*key, seconds) for key, seconds in sums.items()), key=lambda row: (-row[2], row))
 
 
 def _unit(row: Mapping[str, Any], span: tuple[float, float], places: Mapping[int, int]) -> TimedUnit:

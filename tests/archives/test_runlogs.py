@@ -393,6 +393,29 @@ def test_broken_junit_xml_is_refused(tmp_path: Path, text: str) -> None:
         read_one(tmp_path / "junit.xml", repo="octo/kv")
 
 
+SIZES = '[{"name": "size", "unit": "MB", "value": 12.5}]'
+UNITS = "<html><script>const UNIT_DATA = [];</script></html>"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"), [("a.json", SIZES, "benchmark_data"), ("cargo-timing.html", UNITS, "cargo_timings")]
+)
+def test_files_of_figures_are_payloads_of_the_run_that_is_said(tmp_path: Path, name: str, text: str, kind: str) -> None:
+    (tmp_path / name).write_text(text)
+    (payload,) = read_one(tmp_path / name, repo="octo/kv", run=RunRef(7, 2)).payloads
+    assert (payload.kind, payload.body) == (kind, {"artifact": Path(name).stem, "text": text})
+    run_id, attempt, artifact_id, file = payload.key.split("/")
+    assert (run_id, attempt, file, int(artifact_id) < 0) == ("7", "2", name, True)
+    with pytest.raises(BadInput, match="does not tell its run"):
+        read_one(tmp_path / name, repo="octo/kv")
+
+
+def test_a_torn_file_of_figures_is_no_payload(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(SIZES[:-1])
+    with pytest.raises(BadInput, match="does not look like a log"):
+        read_one(tmp_path / "a.json", repo="octo/kv", run=RunRef(7, 2))
+
+
 def test_a_folder_that_a_person_put_around_it_is_looked_through(tmp_path: Path) -> None:
     wrapped = {f"logs_123/{name}": content for name, content in GENERATIONS["2026"].items()}
     assert names(read_one(write_zip(tmp_path / "again.zip", wrapped))) == ["test (3.8)", "test (3.9)"]

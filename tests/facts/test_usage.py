@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 from kotaci.facts import build_facts, read_history
-from kotaci.facts.usage import MOST_SAMPLES, Recorded, to_usage_rows
+from kotaci.facts.artifacts import Found, Uploaders
+from kotaci.facts.usage import MOST_SAMPLES, to_usage_rows
 from kotaci.store import Batch, Payload, Store
 from kotaci.watch import Recording, Sample
 from tests.facts.payloads import REPO, START, batch, commit, filled, job, run
@@ -77,8 +78,16 @@ def test_a_recording_becomes_one_row_and_its_series(tmp_path: Path) -> None:
 )
 def test_a_recording_stands_under_the_job_that_its_artifact_is_named_after(artifact: str, job_id: int | None) -> None:
     names = {11: ("build (ubuntu-24.04)", ""), 12: ("build (windows)", ""), 13: ("lint", "clippy"), 14: ("twice",)}
-    rows = to_usage_rows(KEY, [Recorded(70, artifact, "a.json", recording())], {**names, 15: ("Twice",)})
+    uploaders = Uploaders({**names, 15: ("Twice",)})
+    rows = to_usage_rows(KEY, [Found(70, artifact, "a.json", recording())], uploaders)
     assert [row[3] for row in rows["usages"]] == [job_id]
+
+
+def test_the_log_of_the_job_that_uploaded_it_tells_before_the_name() -> None:
+    word = "Artifact download URL: https://github.com/octo/kv/actions/runs/1/artifacts/"
+    logs = {11: f"… {word}7\n… {word}70", 12: f"… {word}701"}
+    rows = to_usage_rows(KEY, [Found(70, "lint", "a.json", recording())], Uploaders({12: ("lint",)}, logs))
+    assert [row[3] for row in rows["usages"]] == [11]
 
 
 def test_the_key_of_a_job_names_it_too_where_the_workflow_file_is_known(tmp_path: Path) -> None:
@@ -89,7 +98,7 @@ def test_the_key_of_a_job_names_it_too_where_the_workflow_file_is_known(tmp_path
 
 
 def test_a_long_recording_is_thinned_and_keeps_its_peaks() -> None:
-    rows = to_usage_rows(KEY, [Recorded(70, "a", "a.json", recording(n=3_600))], {})["usage_samples"]
+    rows = to_usage_rows(KEY, [Found(70, "a", "a.json", recording(n=3_600))], Uploaders({}))["usage_samples"]
     assert len(rows) == MOST_SAMPLES
     assert [rows[0][6], rows[-1][6]] == [15.0, 3_600.0]
     assert max(row[11] for row in rows) == 3_700

@@ -1,8 +1,9 @@
-"""A recording all the way: a real command watched, uploaded, served, fetched, drawn into tables, shown."""
+"""Files of figures all the way: a real command watched, uploaded, served, fetched, drawn into tables, shown."""
 
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -76,3 +77,22 @@ def test_a_broken_recording_is_kept_as_the_text_that_it_is(store: Store) -> None
         done = fetch_from(server, store)
     assert not store.payload_keys(done.repo, "recording")
     assert {key.rpartition("/")[2] for key in store.payload_keys(done.repo, "report")} >= {"torn.json", "other.json"}
+
+
+def test_timings_and_benchmarks_are_read_from_an_artifact(store: Store) -> None:
+    state = history(n_runs=3)
+    units = [{"i": 0, "name": "kv", "version": "0.1.0", "mode": "todo", "target": "", "start": 0.5, "duration": 2.0}]
+    report = f"<html><script>const UNIT_DATA = {json.dumps(units)};</script></html>".encode()
+    files = {"cargo-timing.html": report, "cargo-timing-20260302T090000Z.html": report, "index.html": report}
+    sizes = b'[{"name": "size", "unit": "MB", "value": 12.5}]'
+    run_id = put(state, name="timings", files={**files, "bench/sizes.json": sizes})
+    with serving(state) as server:
+        fetch_from(server, store)
+    build_facts(store)
+    told = read_history(store, since="all", tables=("unit_times", "benchmarks"))
+    (unit,) = told["unit_times"].to_dict("records")
+    assert (unit["run_id"], unit["unit"], unit["started_s"], unit["wall_s"]) == (run_id, "kv", 0.5, 2.0)
+    (size,) = told["benchmarks"].to_dict("records")
+    assert (size["run_id"], size["tool"], size["name"], size["value"]) == (
+        run_id, "github-action-benchmark", "size", 12.5
+    )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotaci.logs.benchmarks import Benchmark, parse_benchmark_data, parse_benchmarks
+from kotaci.logs.benchmarks import Benchmark, is_benchmark_data, parse_benchmark_data, parse_benchmarks
 from kotaci.model import BadInput
 from tests.builders import SEEDED
 
@@ -145,6 +145,22 @@ def test_a_bare_list_is_read_and_does_not_tell_which_way() -> None:  # D
 def test_another_file_is_refused(text: str) -> None:
     with pytest.raises(BadInput):
         parse_benchmark_data(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_it"),
+    [
+        (json.dumps(data()), True),
+        ("window.BENCHMARK_DATA = {", True),
+        ('\ufeff [{"name": "size", "unit": "MB", "value": 1', True),
+        ('[{"name": "size"}]', False),
+        ('{"log": {"entries": []}}', False),
+        ("##[group]", False),
+        ("", False),
+    ],
+)
+def test_such_a_file_is_told_by_its_look_though_it_may_be_torn(text: str, is_it: bool) -> None:
+    assert is_benchmark_data(text) is is_it
 
 
 SAID = (
