@@ -23,6 +23,7 @@ from kotaci.analysis.spending import (
     nobody_waits,
     slack_by_job,
     slowest_tests,
+    slowest_units,
     spent_by_kind,
 )
 from kotaci.analysis.statistics import median_interval
@@ -49,7 +50,7 @@ from kotaci.model import BadInput, Certainty, Finding, Outcome, Price, Severity,
 
 TABLES = (
     "runs", "jobs", "steps", "phases", "units", "setups", "workflow_jobs", "commits", "cache_events", "test_times",
-    "benchmarks", "failures", "annotations", "usages", "usage_samples",
+    "benchmarks", "failures", "annotations", "usages", "usage_samples", "unit_times",
 )  # fmt: skip
 """The tables that it reads."""
 
@@ -105,8 +106,8 @@ class BuildTime:
 
     workflows: WORKFLOW_COLUMNS. bill: of all jobs; lost: by reason, as lost_minutes returns it. network and paths are
     those of the attempts whose needs are known. usual: the path that decides most runs of the workflow that is drawn,
-    gantt: the jobs of the run that stands for them. slack, unwaited, spent, compiled and slowest_tests are those of
-    `spending`. days: the length of the window. findings: of all parts, most urgent first.
+    gantt: the jobs of the run that stands for them. slack, unwaited, spent, compiled, slowest_units and slowest_tests
+    are those of `spending`. days: the length of the window. findings: of all parts, most urgent first.
     """
 
     workflows: pd.DataFrame
@@ -121,6 +122,7 @@ class BuildTime:
     unwaited: pd.DataFrame
     spent: pd.DataFrame
     compiled: CompiledAgain
+    slowest_units: pd.DataFrame
     slowest_tests: pd.DataFrame
     suggestions: Suggestions
     shifts: Shifts
@@ -201,6 +203,7 @@ def assess_build_time(
         unwaited=nobody_waits(network),
         spent=spent_by_kind(billed, tables["steps"], tables["phases"]),
         compiled=compiled_again(jobs, tables["units"], tables["phases"]),
+        slowest_units=slowest_units(tables["unit_times"]),
         slowest_tests=slowest_tests(tables["test_times"]),
         suggestions=suggestions,
         shifts=shifts,

@@ -141,6 +141,32 @@ def _crate_table(crates: pd.DataFrame) -> Block:
     )
 
 
+def slowest_units_table(slowest: pd.DataFrame) -> Block:
+    """Return the crates that took longest in the builds whose timings were uploaded, or how to upload them."""
+    if slowest.empty:
+        return note(
+            sentence(
+                "How long a crate takes is not known: {build} writes it. Upload {folder} as an artifact {name}, and it "
+                "is read.",
+                build=code("cargo build --timings"),
+                folder=code("target/cargo-timings"),
+                name=code("cargo-timings"),
+            )
+        )
+    return table(
+        slowest.assign(critical=slowest["n_critical"] / slowest["n"]),
+        [
+            Col("crate", kind="code"),
+            Col("n", "builds", kind="number"),
+            Col("median_s", "median", kind="duration"),
+            Col("critical", "on the critical path", kind="percent", n="n"),
+            Col("share", "of the builds, at most", kind="percent"),
+        ],
+        limit=10,
+        more="more crates",
+    )
+
+
 def slowest_tests_table(slowest: pd.DataFrame) -> Block:
     """Return the slowest tests among those whose seconds a report or a log told."""
     return table(
