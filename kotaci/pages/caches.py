@@ -17,7 +17,7 @@ from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, Tile, answer, findings, note, table, tiles
 from kotaci.report.inline import Inline, code, join, sentence, stacked
 
-TABLES = ("runs", "jobs", "cache_events", "units", "setups", "caches")
+TABLES = ("runs", "jobs", "cache_events", "units", "setups", "caches", "compiler_caches")
 """The tables that the analysis, and so the notebook, reads."""
 
 _NO_CACHE = "Cannot be told: no log in this window holds a cache step."
@@ -187,6 +187,25 @@ def redone_table(caching: Caching) -> Block:
             Col("alike", "same key, used by"),
         ],
         none="Cannot be told: no log shows cargo compiling after a cache was restored.",
+    )
+
+
+def compilers_table(caching: Caching) -> Block:
+    """Return one row a job that compiles through sccache: what it took from there, and could not keep."""
+    shown = caching.compilers
+    return table(
+        shown.assign(place=[f"{row.workflow} / {row.job}" for row in shown.itertuples()]),
+        [
+            Col("place", "job", kind="code"),
+            Col("location", "where it lies"),
+            Col("n_jobs", "jobs", kind="number"),
+            Col("n", "compilations", kind="number"),
+            Col("hit_rate", "from the cache", kind="percent"),
+            Col("n_errors", "read errors", kind="number"),
+            Col("n_write_errors", "write errors", kind="number"),
+        ],
+        more="more jobs",
+        none="Not known: no log of this window prints the statistics of sccache.",
     )
 
 

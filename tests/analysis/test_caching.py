@@ -13,7 +13,7 @@ from scipy.stats import mannwhitneyu
 
 from kotaci.analysis.caching import Caching, assess_caching, family_of, rate_families
 from kotaci.analysis.statistics import median_shift
-from kotaci.tables import CACHE_EVENTS, CACHES, SETUPS, UNITS
+from kotaci.tables import CACHE_EVENTS, CACHES, COMPILER_CACHES, SETUPS, UNITS
 
 from .frames import Row, frame, job, jobs, restore, run, runs, setup, unit
 
@@ -32,6 +32,7 @@ def assessed(
         units=frame(UNITS, units),
         setups=frame(SETUPS, setups),
         caches=frame(CACHES, ()),
+        compiler_caches=frame(COMPILER_CACHES, ()),
     )
 
 

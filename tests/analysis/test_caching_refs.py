@@ -9,7 +9,7 @@ import pytest
 
 from kotaci.analysis.caching import DEFAULTS, Caching, CachingOptions, assess_caching
 from kotaci.analysis.quota import GB
-from kotaci.tables import CACHE_EVENTS, CACHES, SETUPS, UNITS
+from kotaci.tables import CACHE_EVENTS, CACHES, COMPILER_CACHES, SETUPS, UNITS
 
 from .frames import REPO, Row, at, frame, job, jobs, restore, run, runs
 
@@ -26,6 +26,7 @@ def assessed(
         units=frame(UNITS, ()),
         setups=frame(SETUPS, ()),
         caches=frame(CACHES, listed),
+        compiler_caches=frame(COMPILER_CACHES, ()),
         default_branch="main",
         options=options,
     )

@@ -27,7 +27,7 @@ from kotaci.analysis.timing import (
 )
 from kotaci.analysis.timing.skipping import to_pattern
 from kotaci.model import BadInput
-from kotaci.tables import CACHE_EVENTS, UNITS
+from kotaci.tables import CACHE_EVENTS, CACHES, COMPILER_CACHES, SETUPS, UNITS
 from tests.analysis.frames import CI, Row, commit, frame, restore
 from tests.analysis.pipelines import Graph, Legs, Tables
 from tests.analysis.test_timing_replay import played
@@ -119,6 +119,9 @@ def test_misses_are_measured_leg_by_leg() -> None:
         jobs=frames["jobs"],
         cache_events=frame(CACHE_EVENTS, events),
         units=frame(UNITS, []),
+        setups=frame(SETUPS, []),
+        caches=frame(CACHES, []),
+        compiler_caches=frame(COMPILER_CACHES, []),
     )
     misses = to_misses(told.events).set_index("job_id")["cost_s"]
     costs = [misses.get(job["job_id"]) for job in tables.jobs]

@@ -218,16 +218,11 @@ def test_compiling_is_repeated_by_each_half_and_bounds_what_a_compiler_cache_sav
 
 
 def test_sample_tells_what_was_planted() -> None:
-    tables = ("runs", "jobs", "steps", "workflow_jobs", "commits", "cache_events", "units")
+    caching_tables = ("runs", "jobs", "cache_events", "units", "setups", "caches", "compiler_caches")
     with open_sample() as store:
-        history = read_history(store, tables=tables)
+        history = read_history(store, tables=(*caching_tables, "steps", "workflow_jobs", "commits"))
     network = to_network(history["runs"], history["jobs"], history["workflow_jobs"], history["commits"])
-    caching = assess_caching(
-        runs=history["runs"],
-        jobs=history["jobs"],
-        cache_events=history["cache_events"],
-        units=history["units"],
-    )
+    caching = assess_caching(**{name: history[name] for name in caching_tables})
     found = suggest_scenarios(
         network,
         steps=history["steps"],

@@ -3,7 +3,7 @@
 A hit is not use: crates that are compiled after an exact hit tell of a key that holds another build. `events` joins
 what caches did with its jobs, `families` rates and prices it, `redone` looks for hits that are not used, `keys` for
 keys that went cold, are always new or never, `toolchains` for keys that outlive theirs, `refs` for what pull requests
-save and what the quota drops; `assessing` joins it all.
+save and what the quota drops, `compilers` for what sccache counts; `assessing` joins it all.
 """
 
 from kotaci.analysis.caching.assessing import Caching, assess_caching

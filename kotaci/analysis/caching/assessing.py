@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from kotaci.analysis.caching.compilers import compiler_table, find_compilers, last_prints
 from kotaci.analysis.caching.events import with_crates, with_jobs
 from kotaci.analysis.caching.families import family_table
 from kotaci.analysis.caching.keys import find_cold, find_keys
@@ -38,12 +39,14 @@ class Caching:
     median of dependencies compiled after a hit, n_crates_missed after a miss; others: jobs whose hits of
     the same key compile none.
     events: every restore of the window with its family and the job's wall time.
+    compilers: what sccache counted, one row a job, as `compiler_table` returns it.
     pulls: what pull requests save; quotas: what the quota drops, and what others would.
     """
 
     families: pd.DataFrame
     redone: pd.DataFrame
     events: pd.DataFrame
+    compilers: pd.DataFrame
     pulls: PullSaves
     quotas: Quotas
     findings: Sequence[Finding]
@@ -60,6 +63,7 @@ def assess_caching(
     units: pd.DataFrame,
     setups: pd.DataFrame,
     caches: pd.DataFrame,
+    compiler_caches: pd.DataFrame,
     default_branch: str = "",
     options: CachingOptions = DEFAULTS,
 ) -> Caching:
@@ -78,6 +82,8 @@ def assess_caching(
     redone = redone_table(compiled, options=options)
     cold = find_cold(first, options=options)
     toolchains = find_toolchains(compiled, options=options)
+    prints = last_prints(compiler_caches, runs, jobs)
+    compilers = compiler_table(prints)
     pulls = pull_saves(events, caches)
     quotas = replay_quotas(events, options=options)
     found = [
@@ -87,11 +93,13 @@ def assess_caching(
         *find_keys(families, first, but={finding.subject for finding in cold}),
         *find_pull_saves(pulls, events, default_branch=default_branch, options=options),
         *find_thrash(quotas, options=options),
+        *find_compilers(compilers, prints, options=options),
     ]
     return Caching(
         families=families,
         redone=redone,
         events=compiled,
+        compilers=compilers,
         pulls=pulls,
         quotas=quotas,
         findings=sorted(found, key=lambda finding: (-finding.severity, -finding.n)),
