@@ -13,6 +13,8 @@ from kotaci.report.inline import code, sentence
 KINDS = read_kinds()
 
 
+_NO_NEEDS = "Not known: no run of this window has a workflow file that tells what waits for what."
+
 SMALL = 0.01
 """Kinds with a smaller share of all minutes are drawn as one."""
 
@@ -26,7 +28,7 @@ def spent_figure(spent: pd.DataFrame) -> Block:
     shown = {KINDS.titles[kind]: by_kind[kind] for kind in KINDS.titles if by_kind.get(kind, 0.0) >= SMALL * whole}
     rest = whole - sum(shown.values())
     most = max(shown, key=lambda kind: shown[kind])
-    parts = shown | ({"what takes less than 1 % each": rest} if rest > 0 else {})
+    parts = shown | ({"what takes less than 1 % each": rest} if rest > SMALL * whole / 10 else {})
     return charts.plot_waterfall(
         pd.DataFrame({"part": list(parts), "minutes": list(parts.values())}),
         title=f"{words.percent(shown[most] / whole)} of the minutes of jobs: {most}",
@@ -74,12 +76,14 @@ def slack_table(slack: pd.DataFrame) -> Block:
         ],
         limit=15,
         more="more jobs",
-        none="Not known: no run of this window has a workflow file that tells what waits for what.",
+        none=_NO_NEEDS,
     )
 
 
-def unwaited_table(unwaited: pd.DataFrame) -> Block:
-    """Return the jobs that no run and no job ever waited for."""
+def unwaited_table(unwaited: pd.DataFrame, slack: pd.DataFrame) -> Block:
+    """Return the jobs that no run and no job ever waited for; `slack` tells whether that is known of any job."""
+    if slack.empty:
+        return note(sentence(_NO_NEEDS))
     return table(
         unwaited.assign(place=[f"{short_workflow(row.workflow)} / {row.job_key}" for row in unwaited.itertuples()]),
         [

@@ -40,7 +40,7 @@ def plot_gantt(jobs: pd.DataFrame, *, title: str, none: str = "No run whose jobs
         axes.hlines(places, begin, begin + queue, color=theme.quiet, linewidth=1.4, label="waits for a runner")
         for chosen, colour, label in (
             (np.flatnonzero(is_critical), to_rgb(theme.accent), "on the critical path"),
-            (np.flatnonzero(~is_critical), _pale(theme), "beside it"),
+            (np.flatnonzero(~is_critical), _pale(theme), "beside it" if is_critical.any() else "a job"),
         ):
             if len(chosen):
                 left = (begin + queue)[chosen]
