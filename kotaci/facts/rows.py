@@ -41,7 +41,7 @@ ATTEMPT_TABLES = {
     "tests": 2,
     "rosters": 2,
     "failures": 4,
-    "cache_events": 4,
+    "cache_events": 5,
     "annotations": 1,
     "units": 3,
     "phases": 2,

@@ -1,8 +1,9 @@
 """What a job's caches did, from the words of the actions that restore and save them.
 
 Wordings are a table: those of `actions/cache` and the toolkit below it (so of most actions that cache), `Swatinem/
-rust-cache`, the `setup-` actions, uv's, Gradle's action, and BuildKit's `type=gha`. What Gradle's action says of each
-of its entries goes to the job's summary, which no log holds.
+rust-cache`, the `setup-` actions, uv's, micromamba's, Gradle's action, and BuildKit's `type=gha`. What Gradle's action
+says of each of its entries goes to the job's summary, which no log holds; gradle-build-action of 2022 printed them
+after the User Home, and there size and seconds of its event are those of the last of them.
 """
 
 from __future__ import annotations
@@ -30,11 +31,12 @@ class CacheEvent:
 
     A lookup asks whether a key is there and fetches nothing: no size and no seconds are its own, and it is no restore.
     `result` is exact, partial or miss of a restore or lookup, saved or not_saved of a save, and empty where the log
-    leaves open whether the very key was found; of BuildKit's layers partial says that there was a manifest, not how
-    much of it was of use. `key` is the one asked for, `restored_key` the one found; `reason` says why something was not
-    saved, or not found, where the log does. `wall_s` runs from the step's first line, for `actions/cache` and post
-    steps, else from its first word on the cache, to its last: a look-up before that word is not in it. `line` is its
-    last word, by number, and `at` when its step began, as far as the log tells.
+    leaves open whether the very key was found, or the save was done; of BuildKit's layers partial says that there was a
+    manifest, not how much of it was of use. Its steps that came `CACHED` are not counted: no log tells from which cache
+    they came, the builder's own or a fetched one. `key` is the one asked for, `restored_key` the one found; `reason`
+    says why something was not saved, or not found, where the log does. `wall_s` runs from the step's first line, for
+    `actions/cache` and post steps, else from its first word on the cache, to its last: a look-up before that word is
+    not in it. `line` is its last word, by number, and `at` when its step began, as far as the log tells.
     """
 
     action: str
@@ -80,6 +82,7 @@ _WORDS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
         ("save", "saved", "", rf"Basic caching saved entry with key: {_KEY}"),
         ("save", "saved", "", r"Cache saved successfully"),
         ("save", "saved", "", r"Sent (?P<size>\d{1,15}) of (?P=size) \(100\.0%\).*"),
+        ("save", "", "", r"Sent \d+ of (?P<size>\d{1,15}) .*"),
         ("save", "not_saved", "found", rf"{_HIT_ON} {_KEY}, not saving cache\."),
         ("save", "not_saved", "found", rf"Basic caching restored entry with key `{_KEY}`\. Save was skipped\."),
         ("save", "not_saved", "found", r"Cache up-to-date\."),
@@ -102,6 +105,8 @@ _WORDS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
 )
 """Operation, result and reason of each wording; `found` is exact or partial, by the key asked for."""
 
+_MICROMAMBA_MISS = "Cache miss"
+"""Too short a word to be taken from any other step."""
 _ACTION = re.compile(r"Run (?P<action>[\w.-]+/[\w./-]+@\S+)")
 _INPUT_KEY = re.compile(rf"\s{{2,4}}key: {_KEY}")
 _INPUT_LOOKUP = re.compile(r"\s{2,4}lookup-only: true", re.IGNORECASE)
@@ -180,6 +185,9 @@ class _Reader:
             self._step = replace(self._step, key=text.strip())
         elif text == "Cache Key:":
             self._key_follows = True
+        elif text == _MICROMAMBA_MISS and self._step.action.startswith("mamba-org/"):
+            self.end_event()
+            self._take(line, "restore", "miss", "", {})
         elif text.startswith("#"):
             self._read_manifest(line, text)
         else:

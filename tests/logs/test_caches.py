@@ -169,6 +169,23 @@ def test_two_caches_of_one_step_are_two_events() -> None:
     assert [event.key for event in events] == ["a-1", "b-1"]
 
 
+def test_micromamba_misses_in_two_words_and_sends_in_the_same_step() -> None:  # R
+    said = ("Cache hit for: k", "Cache restored successfully", "Cache miss", "Sent 0 of 20 (0.0%), 0.0 MBs/sec",
+            "Sent 9 of 20 (45.0%), 9.0 MBs/sec", "Sent 20 of 20 (100.0%), 9.0 MBs/sec")  # fmt: skip
+    found = parse_cache_events(log(*step("mamba-org/setup-micromamba@v2", *said)))
+    assert [(one.operation, one.result, one.size_bytes, one.wall_s) for one in found] == [
+        ("restore", "exact", None, 1.0),
+        ("restore", "miss", None, 0.0),
+        ("save", "saved", 20, 2.0),
+    ]
+    assert parse_cache_events(log(*step("octo/webpack@v1", "Cache miss"))) == []
+
+
+def test_a_save_that_was_cut_is_neither_saved_nor_not() -> None:
+    found = parse_cache_events(log(POST, "Sent 9 of 20 (45.0%), 9.0 MBs/sec", "Cache hit for: k"))
+    assert [(one.operation, one.result) for one in found] == [("save", ""), ("restore", "exact")]
+
+
 def test_what_a_script_says_of_caches_is_no_event() -> None:
     script = ("##[group]Run echo", "Cache hit for: decoy", "##[endgroup]")
     assert parse_cache_events(log(*script)) == []
