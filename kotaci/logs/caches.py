@@ -1,9 +1,9 @@
 """What a job's caches did, from the words of the actions that restore and save them.
 
 Wordings are a table: those of `actions/cache` and the toolkit below it (so of most actions that cache), `Swatinem/
-rust-cache`, the `setup-` actions, uv's, micromamba's, Gradle's action, and BuildKit's `type=gha`. What Gradle's action
-says of each of its entries goes to the job's summary, which no log holds; gradle-build-action of 2022 printed them
-after the User Home, and there size and seconds of its event are those of the last of them.
+rust-cache`, the `setup-` actions, uv's, micromamba's, pixi's, Gradle's action, and BuildKit's `type=gha`. What Gradle's
+action says of each of its entries goes to the job's summary, which no log holds; gradle-build-action of 2022 printed
+them after the User Home, and there size and seconds of its event are those of the last of them.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ _WORDS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
         ("restore", "found", "", r"Cache restored successfully"),
         ("restore", "miss", "", rf"Cache not found for (?:input )?keys: {_KEY}(?:, .*)?"),
         ("restore", "miss", "", r"Cache not found\.?|No cache found\.|(?:\w+ )?[Cc]ache is not found"),
+        ("restore", "miss", "", rf"Cache miss for key '{_KEY}'"),
         ("restore", "miss", "", rf"No GitHub Actions cache found for key: {_KEY}"),
         ("restore", "miss", "", r"Gradle User Home cache not found\..*"),
         ("restore", "miss", "", r"Basic caching did not find an entry to restore\..*"),
@@ -105,8 +106,8 @@ _WORDS: tuple[tuple[str, str, str, re.Pattern[str]], ...] = tuple(
 )
 """Operation, result and reason of each wording; `found` is exact or partial, by the key asked for."""
 
-_MICROMAMBA_MISS = "Cache miss"
-"""Too short a word to be taken from any other step."""
+_SHORT_MISS = ("mamba-org/", "prefix-dev/")
+"""Whose actions say `Cache miss` and no more: too short a word to be taken from any other step."""
 _ACTION = re.compile(r"Run (?P<action>[\w.-]+/[\w./-]+@\S+)")
 _INPUT_KEY = re.compile(rf"\s{{2,4}}key: {_KEY}")
 _INPUT_LOOKUP = re.compile(r"\s{2,4}lookup-only: true", re.IGNORECASE)
@@ -185,7 +186,7 @@ class _Reader:
             self._step = replace(self._step, key=text.strip())
         elif text == "Cache Key:":
             self._key_follows = True
-        elif text == _MICROMAMBA_MISS and self._step.action.startswith("mamba-org/"):
+        elif text == "Cache miss" and self._step.action.startswith(_SHORT_MISS):
             self.end_event()
             self._take(line, "restore", "miss", "", {})
         elif text.startswith("#"):

@@ -179,6 +179,9 @@ def test_micromamba_misses_in_two_words_and_sends_in_the_same_step() -> None:  #
         ("save", "saved", 20, 2.0),
     ]
     assert parse_cache_events(log(*step("octo/webpack@v1", "Cache miss"))) == []
+    assert parse_cache_events(log(*step("prefix-dev/setup-pixi@v1", "Cache miss")))[0].result == "miss"
+    (old,) = parse_cache_events(log(*step("mamba-org/provision-with-micromamba@main", "Cache miss for key 'bin 22'")))
+    assert (old.result, old.key) == ("miss", "bin 22")
 
 
 def test_a_save_that_was_cut_is_neither_saved_nor_not() -> None:
