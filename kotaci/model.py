@@ -313,6 +313,8 @@ class Finding:
     remedy: str = ""
     price: Price = field(default_factory=Price)
     evidence: Sequence[Link] = ()
+    workflow: str = ""
+    """the file of the workflow that it is about, without its folder; empty where it is about none or several"""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values; severity and certainty as words."""

@@ -66,6 +66,7 @@ def find_silent(silence: pd.DataFrame, *, as_of: datetime | None, options: Healt
             remedy="Check that the workflow is still enabled and its schedule stands: GitHub stops schedules "
             "after 60 days without activity, and a renamed file starts anew.",
             evidence=(Link(f"last run {row['last_at']:%Y-%m-%d}", row["run_url"]),),
+            workflow=short_workflow(row["path"]),
         )
         for row in silence[silence["state"] == "silent"].to_dict("records")
     ]
@@ -105,6 +106,7 @@ def find_red_now(
                     Link(f"run of {row['started_at']:%d %b %Y}", run_url(row["repo"], row["run_id"], row["attempt"]))
                     for row in bad.tail(3).to_dict("records")
                 ),
+                workflow=short_workflow(stretch["workflow"]),
             )
         )
     return found
@@ -135,6 +137,7 @@ def find_failing(workflows: pd.DataFrame, first: pd.DataFrame, *, options: Healt
                     Link(f"run {row_['run_number']}", run_url(row_["repo"], row_["run_id"]))
                     for row_ in bad.tail(3).to_dict("records")
                 ),
+                workflow=short_workflow(row["path"]),
             )
         )
     return found

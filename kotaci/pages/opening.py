@@ -18,6 +18,7 @@ from kotaci.places import ENVIRONMENT, default_repo, default_store
 from kotaci.report import words
 from kotaci.report.blocks import Block, answer, details, note, page
 from kotaci.report.charts import Mark
+from kotaci.report.folder import SAMPLE_SCOPE
 from kotaci.report.inline import code, join, sentence
 from kotaci.sample import SAMPLE, open_sample
 from kotaci.store import open_store
@@ -53,7 +54,7 @@ def to_marks(dates: Sequence[Landmark]) -> list[Mark]:
 def opening(history: History) -> Block:
     """Return the line above the title and the footer: repository, scope, window, as of."""
     is_sample = bool((history["runs"]["source"] == SAMPLE).any())
-    scope = "the bundled sample" if is_sample else "all branches and events"
+    scope = SAMPLE_SCOPE if is_sample else "all branches and events"
     if history.wanted.get("run"):
         scope = f"incomplete: {plural(history.wanted['run'], 'listed run')} not fetched yet"
     return page(repo=history.repo, scope=scope, window=window_words(history), as_of=history.as_of, version=__version__)

@@ -13,6 +13,9 @@ from kotaci.report.blocks import ANSWER_MIME, FINDINGS_MIME, PAGE_MIME
 CONTRACT_CELLS = ("answer", "data", "actions")
 """Cells that every notebook has, and that a digest keeps longest."""
 
+INCOMPLETE = "> **This report is not complete.**"
+"""How a digest begins whose notebook did not run to its end."""
+
 _PART_BUDGET = 6_000
 _ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
@@ -35,7 +38,7 @@ def to_page(node: Any) -> dict[str, str]:
 
 def to_digest(node: Any, *, error: str) -> str:
     """Return the outputs as Markdown that fits a comment on GitHub: all, then shortened, then what matters most."""
-    warning = f"> **This report is not complete.** {md.escape_text(error)}\n\n" if error else ""
+    warning = f"{INCOMPLETE} {md.escape_text(error)}\n\n" if error else ""
     parts = list(_parts(node))
 
     def rendered(kept: list[tuple[str, str]]) -> str:

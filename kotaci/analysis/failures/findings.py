@@ -9,7 +9,7 @@ from kotaci.analysis.failures.options import TriageOptions
 from kotaci.analysis.failures.settling import FLAKY
 from kotaci.analysis.failures.status import FAILING, OVER
 from kotaci.analysis.statistics import wilson
-from kotaci.model import Finding, Price, Severity, Verdict, plural
+from kotaci.model import Finding, Price, Severity, Verdict, plural, short_workflow
 
 
 def urgency(group: Group) -> tuple[int, int, float, float]:
@@ -56,6 +56,7 @@ def to_finding(group: Group, *, options: TriageOptions) -> Finding:
         remedy=next_step(group, options=options),
         price=Price(minutes=group.minutes, basis="measured"),
         evidence=tuple(group.evidence),
+        workflow=short_workflow(group.workflow),
     )
 
 

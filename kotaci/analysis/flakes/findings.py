@@ -6,7 +6,7 @@ from kotaci.analysis.changes import reruns_to_see
 from kotaci.analysis.flakes.judging import FLAKY, MAYBE_FIXED, Judgement
 from kotaci.analysis.flakes.options import FlakeOptions
 from kotaci.analysis.flakes.records import Flake, RestlessJob
-from kotaci.model import Certainty, Finding, Price, Severity, plural
+from kotaci.model import Certainty, Finding, Price, Severity, plural, short_workflow
 
 
 def to_finding(flake: Flake, *, days: float, options: FlakeOptions) -> Finding:
@@ -39,6 +39,7 @@ def to_finding(flake: Flake, *, days: float, options: FlakeOptions) -> Finding:
         remedy=_remedy(judged, options=options),
         price=Price(minutes=cost.machine_minutes, basis="measured"),
         evidence=tuple(flake.evidence),
+        workflow=short_workflow(flake.workflow),
     )
 
 
