@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from kotaci.logs.signatures import normal_form, read_kinds
@@ -49,12 +49,17 @@ class Marker:
     seen: int = 0
     parts: Sequence[str] = ()
 
+    @property
+    def version(self) -> str:
+        """Return the version of the signature's table, today's where none was read."""
+        return self.signature or f"s{read_kinds().version}"
+
     def line(self) -> str:
         """Return the hidden mark that a section begins with."""
         told = {
             "kind": self.topic,
             "id": self.id,
-            "sig": self.signature or f"s{read_kinds().version}",
+            "sig": self.version,
             "exemplar": self.exemplar[:MAX_EXEMPLAR],
             "as_of": self.as_of,
             "seen": self.seen,
@@ -171,11 +176,6 @@ def without(body: str, marker: Marker) -> str:
     """Return what of a body is not the section of that marker: people's words."""
     old = find_section(body, marker)
     return (body[: old.start] + body[old.end :]).strip() if old else body
-
-
-def renewed(marker: Marker, **changed: object) -> Marker:
-    """Return the marker with other values, and the signature's version of today."""
-    return replace(marker, signature="", **changed)  # type: ignore[arg-type]
 
 
 def _entries(packed: str) -> list[tuple[str, str]]:
