@@ -131,13 +131,17 @@ def secondary(seconds: float | None, status: int = 403) -> Answer:
     return problem(status, SECONDARY, headers={} if seconds is None else {"Retry-After": str(math.ceil(seconds))})
 
 
+UNICORN = b"<!DOCTYPE html><html><head><title>Unicorn! &middot; GitHub</title></head><body>502</body></html>"
+
+
 @dataclass
 class Fault:
     """Something that goes wrong: at each `every`-th matching request, `times` in all.
 
     `kind`: drop, truncate, short_json, short_zip, a status number, secondary, primary, gone, missing, slow,
-    wrong_total, html, shift, vanish. `endpoint` is a route's template, or `*`. `seconds`: how long (for `wrong_total`,
-    by how much); a `secondary` without them has no Retry-After.
+    wrong_total, html, shift, vanish, unheard (it takes effect and is answered 502). `endpoint` is a route's template,
+    or `*`, `method` one of HTTP's, or `*`. `seconds`: how long (for `wrong_total`, by how much); a `secondary` without
+    them has no Retry-After.
     """
 
     kind: str
@@ -147,12 +151,15 @@ class Fault:
     host: str = "api"
     seconds: float | None = None
     status: int | None = None
+    method: str = "*"
     n_seen: int = 0
     n_struck: int = 0
 
-    def strikes(self, host: str, endpoint: str) -> bool:
+    def strikes(self, host: str, endpoint: str, method: str) -> bool:
         """Return whether this request is hit, and count it."""
-        if self.host != host or self.endpoint not in {"*", endpoint} or self.n_struck >= self.times:
+        if self.host != host or self.endpoint not in {"*", endpoint} or self.method not in {"*", method}:
+            return False
+        if self.n_struck >= self.times:
             return False
         self.n_seen += 1
         if self.n_seen % self.every:
@@ -186,6 +193,8 @@ class Fault:
     def after(self, answer: Answer) -> None:
         """Change an answer that was already made."""
         body = answer.body
+        if self.kind == "unheard":
+            answer.status, answer.raw, answer.content_type = 502, UNICORN, "text/html; charset=utf-8"
         if self.kind == "wrong_total" and isinstance(body, dict) and "total_count" in body:
             answer.body = {**body, "total_count": max(0, body["total_count"] + int(self.seconds or 1))}
 

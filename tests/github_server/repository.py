@@ -120,7 +120,11 @@ def issues(ask: Ask) -> Answer:
 
 
 def issue(ask: Ask) -> Answer:
-    return Answer(body=issue_body(ask, ask.state.issues[ask.number("issue_number")]))
+    number = ask.number("issue_number")
+    if number in ask.state.pulls:
+        n_comments = ask.state.n_comments(number)
+        return Answer(body=shapes.issue_of_pull(ask.repo, ask.state.pulls[number], n_comments))
+    return Answer(body=issue_body(ask, ask.state.issues[number]))
 
 
 def comments(ask: Ask) -> Answer:
@@ -129,6 +133,20 @@ def comments(ask: Ask) -> Answer:
         raise Missing
     found = [told for told in ask.state.comments.values() if told["issue"] == number]
     return page(ask, found, lambda told: shapes.comment(ask.repo, told))
+
+
+def comment(ask: Ask) -> Answer:
+    return Answer(body=shapes.comment(ask.repo, ask.state.comments[ask.number("comment_id")]))
+
+
+def commit_comments(ask: Ask) -> Answer:
+    sha = ask.state.commits[ask.names["commit_sha"]]["sha"]
+    found = [told for told in ask.state.commit_comments.values() if told["commit_id"] == sha]
+    return page(ask, found, lambda told: shapes.commit_comment(ask.repo, told))
+
+
+def commit_comment(ask: Ask) -> Answer:
+    return Answer(body=shapes.commit_comment(ask.repo, ask.state.commit_comments[ask.number("comment_id")]))
 
 
 def labels(ask: Ask) -> Answer:

@@ -62,6 +62,8 @@ def _table() -> list[Route]:
         "checks": {"/check-runs/{check_run_id}/annotations": runs.annotations_of},
         "contents": {
             "/commits": repository.commits,
+            "/commits/{commit_sha}/comments": repository.commit_comments,
+            "/comments/{comment_id}": repository.commit_comment,
             "/commits/{ref}": repository.commit,
             "/branches": repository.branches,
             "/branches/{branch}": repository.branch,
@@ -75,6 +77,7 @@ def _table() -> list[Route]:
             issue: repository.issues,
             f"{issue}/{{issue_number}}": repository.issue,
             f"{issue}/{{issue_number}}/comments": repository.comments,
+            f"{issue}/comments/{{comment_id}}": repository.comment,
             "/labels": repository.labels,
         },
         "pull_requests": {"/pulls": repository.pulls},
@@ -98,11 +101,18 @@ def _table() -> list[Route]:
         "issues": {
             f"POST {issue}": writes.create_issue,
             f"PATCH {issue}/comments/{{comment_id}}": writes.change_comment,
+            f"DELETE {issue}/comments/{{comment_id}}": writes.delete_comment,
             f"PATCH {issue}/{{issue_number}}": writes.change_issue,
             f"POST {issue}/{{issue_number}}/comments": writes.create_comment,
             "POST /labels": writes.create_label,
         },
-        "contents": {"POST /git/refs": writes.create_ref, "PUT /contents/{path}": writes.put_content},
+        "contents": {
+            "POST /git/refs": writes.create_ref,
+            "PUT /contents/{path}": writes.put_content,
+            "POST /commits/{commit_sha}/comments": writes.create_commit_comment,
+            "PATCH /comments/{comment_id}": writes.change_commit_comment,
+            "DELETE /comments/{comment_id}": writes.delete_commit_comment,
+        },
         "pull_requests": {"POST /pulls": writes.create_pull},
     }
     return [

@@ -39,6 +39,7 @@ class Asked:
     endpoint: str
     host: str
     conditional: bool
+    content: bytes = b""
 
 
 @dataclass
@@ -100,7 +101,7 @@ class Server:
     def _note(self, request: Request, answer: Answer | None) -> None:
         self.asked.append(Asked(
             request.method, request.path, request.query, request.token, answer.status if answer else 0, request.counted,
-            request.endpoint, request.host, "If-None-Match" in request.headers,
+            request.endpoint, request.host, "If-None-Match" in request.headers, request.content,
         ))  # fmt: skip
 
     def _answer_api(self, request: Request) -> Answer | None:
@@ -114,7 +115,7 @@ class Server:
             found = routes.find("GET" if request.method == "HEAD" else request.method, full.rstrip("/"))
             request.endpoint = found[0].template if found else "none"
             meter = self._meter(request.token)
-            fault = request.fault = self._fault("api", request.endpoint)
+            fault = request.fault = self._fault("api", request.endpoint, request.method)
             self._n_open += 1
         try:
             self._wait(fault)
@@ -150,8 +151,8 @@ class Server:
         meter.refresh(self.now().timestamp())
         return meter
 
-    def _fault(self, host: str, endpoint: str) -> Fault | None:
-        return next((fault for fault in self.faults if fault.strikes(host, endpoint)), None)
+    def _fault(self, host: str, endpoint: str, method: str) -> Fault | None:
+        return next((fault for fault in self.faults if fault.strikes(host, endpoint, method)), None)
 
     def _wait(self, fault: Fault | None) -> None:
         seconds = self.latency_s + (fault.seconds or 0 if fault and fault.kind == "slow" else 0)
@@ -263,7 +264,7 @@ class Server:
         templates = [template for template in routes.BLOBS if template.split("/")[1] == kind]
         request.endpoint = templates[0] if templates else "none"
         with self.lock:
-            fault = request.fault = self._fault("blob", request.endpoint)
+            fault = request.fault = self._fault("blob", request.endpoint, request.method)
         self._wait(fault)
         with self.lock:
             answer = None

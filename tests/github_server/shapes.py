@@ -345,7 +345,8 @@ def issue(repo: Body, told: Body, labels: Mapping[str, Body], n_comments: int) -
         "comments_url": f"{home}/comments", "events_url": f"{home}/events", "timeline_url": f"{home}/timeline",
         "html_url": f"{repo.get('web', WEB)}/{repo['full_name']}/issues/{told['number']}", "user": user(told["user"]),
         "labels": [label(repo, labels.get(name, {"name": name})) for name in told.get("labels", ())],
-        "comments": n_comments, "author_association": "MEMBER", "performed_via_github_app": None,
+        "comments": n_comments, "author_association": told.get("author_association", "MEMBER"),
+        "performed_via_github_app": None,
     }  # fmt: skip
 
 
@@ -356,9 +357,30 @@ def comment(repo: Body, told: Body) -> Body:
         "id": told["id"], "node_id": node_id("IC", told["id"]), "body": told["body"], "user": user(told["user"]),
         "url": f"{repo_url(repo)}/issues/comments/{told['id']}", "issue_url": f"{repo_url(repo)}/issues/{of}",
         "html_url": f"{repo.get('web', WEB)}/{repo['full_name']}/issues/{of}#issuecomment-{told['id']}",
-        "created_at": told["created_at"], "updated_at": told["updated_at"], "author_association": "MEMBER",
-        "performed_via_github_app": None,
+        "created_at": told["created_at"], "updated_at": told["updated_at"],
+        "author_association": told.get("author_association", "MEMBER"), "performed_via_github_app": None,
     }  # fmt: skip
+
+
+def commit_comment(repo: Body, told: Body) -> Body:
+    """Return a comment on a commit."""
+    web = f"{repo.get('web', WEB)}/{repo['full_name']}/commit/{told['commit_id']}"
+    return {
+        "id": told["id"], "node_id": node_id("CC", told["id"]), "body": told["body"], "user": user(told["user"]),
+        "url": f"{repo_url(repo)}/comments/{told['id']}", "html_url": f"{web}#commitcomment-{told['id']}",
+        "path": None, "position": None, "line": None, "commit_id": told["commit_id"],
+        "created_at": told["created_at"], "updated_at": told["updated_at"],
+        "author_association": told.get("author_association", "MEMBER"),
+    }  # fmt: skip
+
+
+def issue_of_pull(repo: Body, told: Body, n_comments: int) -> Body:
+    """Return a pull request as an issue, which each is too."""
+    own = {name: told[name] for name in told if name not in {"head", "base"}}
+    url = f"{repo_url(repo)}/pulls/{told['number']}"
+    web = f"{repo.get('web', WEB)}/{repo['full_name']}/pull/{told['number']}"
+    links = {"url": url, "html_url": web, "diff_url": f"{web}.diff", "patch_url": f"{web}.patch", "merged_at": None}
+    return {**issue(repo, own, {}, n_comments), "html_url": web, "pull_request": links}
 
 
 def pull(repo: Body, told: Body) -> Body:

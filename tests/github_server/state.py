@@ -93,6 +93,7 @@ class State:
     refs: dict[str, str] = field(default_factory=dict)
     issues: dict[int, Body] = field(default_factory=dict)
     comments: dict[int, Body] = field(default_factory=dict)
+    commit_comments: dict[int, Body] = field(default_factory=dict)
     labels: dict[str, Body] = field(default_factory=dict)
     pulls: dict[int, Body] = field(default_factory=dict)
     old_names: set[str] = field(default_factory=set)

@@ -42,6 +42,8 @@ PATHS = {
     "/actions/cache/usage": "/actions/cache/usage",
     "/check-runs/{check_run_id}/annotations": f"/check-runs/{OTHER_JOB}/annotations",
     "/commits": "/commits?per_page=50",
+    "/commits/{commit_sha}/comments": f"/commits/{SHA}/comments",
+    "/comments/{comment_id}": "/comments/400000001",
     "/commits/{ref}": f"/commits/{SHA}",
     "/branches": "/branches?per_page=100",
     "/branches/{branch}": "/branches/feature/next",
@@ -53,6 +55,7 @@ PATHS = {
     "/issues": "/issues?state=all",
     "/issues/{issue_number}": "/issues/138",
     "/issues/{issue_number}/comments": "/issues/138/comments",
+    "/issues/comments/{comment_id}": "/issues/comments/3000000001",
     "/labels": "/labels",
     "/pulls": "/pulls",
     "/actions/jobs/{job_id}/logs": f"/actions/jobs/{JOB}/logs",
@@ -71,6 +74,8 @@ WRITES = {
     "PUT /contents/notes/one.md": {"message": "Write", "content": "bm90ZQ==", "branch": "quarantine"},
     "POST /pulls": {"title": "Quarantine", "head": "quarantine", "base": "develop"},
     "PATCH /issues/comments/3000000001": {"body": "Still."},
+    f"POST /commits/{SHA}/comments": {"body": "It costs."},
+    "PATCH /comments/400000001": {"body": "It costs more."},
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.github_server import Server
+from tests.github_server import Fault, Server
 from tests.github_server.conftest import NOW, Client
 
 
@@ -140,6 +140,27 @@ def test_a_branch_a_file_and_a_pull_request(ask: Callable[..., Any]) -> None:
     assert ask("/pulls", "POST", json=asked).status_code == 422
     assert [one["number"] for one in ask("/pulls?head=example:fix").json()] == [pull.json()["number"]]
     assert ask(f"/issues/{pull.json()['number']}/comments", "POST", json={"body": "see"}).status_code == 201
+
+
+def test_comments_go_away_and_a_pull_request_is_an_issue_too(small: Server, ask: Callable[..., Any]) -> None:
+    sha = small.state.newest_first() and next(iter(small.state.commits))
+    said = ask(f"/commits/{sha}/comments", "POST", json={"body": "one"}).json()
+    assert ask(f"/comments/{said['id']}", "PATCH", json={"body": "two"}).status_code == 200
+    assert [one["body"] for one in ask(f"/commits/{sha}/comments").json()] == ["two"]
+    assert [ask(f"/comments/{said['id']}", "DELETE").status_code for _ in range(2)] == [204, 404]
+    assert ask(f"/commits/{'0' * 40}/comments", "POST", json={"body": "one"}).status_code == 404
+    small.state.refs["heads/fix"] = sha
+    number = ask("/pulls", "POST", json={"title": "Fix", "head": "fix", "base": "main"}).json()["number"]
+    assert ask(f"/issues/{number}").json()["pull_request"]["url"].endswith(f"/pulls/{number}")
+    comment = ask(f"/issues/{number}/comments", "POST", json={"body": "one"}).json()
+    assert [ask(f"/issues/comments/{comment['id']}", "DELETE").status_code for _ in range(2)] == [204, 404]
+
+
+def test_a_write_that_nobody_hears_of(small: Server, ask: Callable[..., Any]) -> None:
+    small.faults.append(Fault("unheard", method="POST"))
+    assert ask("/labels").status_code == 200
+    assert ask("/labels", "POST", json={"name": "ci"}).status_code == 502
+    assert [label["name"] for label in ask("/labels").json()] == ["ci"]
 
 
 def test_a_body_that_is_no_json(ask: Callable[..., Any]) -> None:

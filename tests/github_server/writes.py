@@ -189,6 +189,32 @@ def change_comment(ask: Ask) -> Answer:
     return Answer(200, shapes.comment(ask.repo, told))
 
 
+def delete_comment(ask: Ask) -> Answer:
+    del ask.state.comments[ask.number("comment_id")]
+    return Answer(204)
+
+
+def create_commit_comment(ask: Ask) -> Answer:
+    sha = ask.state.commits[ask.names["commit_sha"]]["sha"]
+    _needed(ask, "body")
+    comment_id = max([400_000_000, *ask.state.commit_comments]) + 1
+    told = {**_new(ask, 0), "id": comment_id, "commit_id": sha, "body": _text(ask)}
+    ask.state.commit_comments[comment_id] = told
+    return Answer(201, shapes.commit_comment(ask.repo, told))
+
+
+def change_commit_comment(ask: Ask) -> Answer:
+    told = ask.state.commit_comments[ask.number("comment_id")]
+    _needed(ask, "body")
+    told |= {"body": _text(ask), "updated_at": moment(ask.now)}
+    return Answer(200, shapes.commit_comment(ask.repo, told))
+
+
+def delete_commit_comment(ask: Ask) -> Answer:
+    del ask.state.commit_comments[ask.number("comment_id")]
+    return Answer(204)
+
+
 def create_label(ask: Ask) -> Answer:
     (name,) = _needed(ask, "name")
     if name.lower() in {known.lower() for known in ask.state.labels}:
