@@ -119,6 +119,11 @@ def test_no_environment_below_the_command_line() -> None:
     assert users <= {"places.py", "report/runner.py", "archives/git.py"}
 
 
+def test_one_place_alone_writes_to_github() -> None:
+    users = {path.relative_to(PACKAGE).as_posix() for path in FILES if ".change(" in path.read_text(encoding="utf-8")}
+    assert users == {"actions/place.py"}
+
+
 def test_every_room_is_known() -> None:
     rooms = {room_of(path) for path in FILES} - {"__init__"}
     assert rooms == set(MAY_IMPORT)

@@ -1,6 +1,6 @@
-"""The way in: GitHub's API to the store, politely and resumably; the only user of PyGithub but for applied actions."""
+"""The way in: GitHub's API to the store, politely and resumably; the only user of PyGithub."""
 
-from kotaci.github.client import API_URL, Client, Forbidden, Refused, open_github
+from kotaci.github.client import API_URL, Client, Forbidden, Refused, Reply, Unanswered, Unreachable, open_github
 from kotaci.github.errands import ERRANDS
 from kotaci.github.fetch import WHICH_LOGS, WhichLogs, fetch, fetch_run_with_green, first_day
 from kotaci.github.fetching import Fetched, Progress
@@ -20,6 +20,9 @@ __all__ = [
     "Plan",
     "Progress",
     "Refused",
+    "Reply",
+    "Unanswered",
+    "Unreachable",
     "WhichLogs",
     "fetch",
     "fetch_repository",

@@ -1,4 +1,4 @@
-"""Reading from GitHub: one PyGithub a thread, own pacing, retries of reads, conditional requests, downloads.
+"""Asking GitHub: one PyGithub a thread, own pacing, retries of reads, conditional requests, downloads.
 
 PyGithub sends and follows renames; its retries and throttle are off, since they repeat writes, wait for an hour
 without a word, and know nothing of a budget. Logs and artifacts are downloaded without the token: GitHub leads to
@@ -68,6 +68,10 @@ class Unreachable(Incomplete):
     """No whole answer after MAX_TRIES."""
 
 
+class Unanswered(Unreachable):
+    """A write got no whole answer: whether it took effect must be looked up before it is sent again."""
+
+
 class Undownloadable(Unreachable):
     """GitHub answers, but not the host of logs and artifacts that it leads to."""
 
@@ -115,6 +119,37 @@ class Client:
             return Reply(url, status, None, _message(text))
         link = headers.get("link", "")
         return Reply(url, 200, body, "", self._next(link), headers.get("etag", ""), link)
+
+    def change(self, verb: str, path: str, body: Mapping[str, object] | None = None) -> Reply:
+        """Return the answer to one write, which is sent once; only where a limit held it up it is sent again.
+
+        404, 409, 410, 422 are answers. Raises Unanswered, Forbidden where this token may not, and what `get` raises.
+        """
+        while True:
+            self.pace.take(is_write=True)
+            began = self.clock.monotonic()
+            try:
+                status, headers, text = self._requester().requestJson(
+                    verb, path, headers=_VERSION, input=None if body is None else dict(body)
+                )
+            except requests.RequestException as error:
+                self._log(path, 0, began)
+                raise _unanswered(path, _told(error)) from None
+            except (AssertionError, RuntimeError) as error:
+                raise BadInput(self.api_url, "leads elsewhere", "give the address that it leads to") from error
+            self.pace.told(headers)
+            self._log(path, status, began)
+            self._check_host(status, headers)
+            if status in {401, 403, 429}:
+                self._check_limits(status, headers, text)
+                if not _is_limit(status, headers, text):
+                    self._refuse(path, status, headers, text, right="write")
+                continue
+            told, is_whole = _json(text) if status in {200, 201} else (None, True)
+            if status >= 500 or not is_whole:
+                raise _unanswered(path, f"HTTP {status}" if is_whole else "a cut answer")
+            self.pace.went_well()
+            return Reply(path, status, told, _message(text), headers.get("location", ""))
 
     def pages(
         self,
@@ -233,7 +268,7 @@ class Client:
             asked = headers.get("retry-after", "")
             self.pace.pause(float(asked[:9]) if asked.isdigit() else SECONDARY_S, at_most=MAX_PAUSE_S)
 
-    def _refuse(self, url: str, status: int, headers: Mapping[str, str], text: str) -> str:
+    def _refuse(self, url: str, status: int, headers: Mapping[str, str], text: str, *, right: str = "read") -> str:
         what = f"{self.api_url} {_PREFIX.sub('', urlsplit(url).path)}"
         if status == 401:
             raise Refused(self.api_url, "does not know this token (401)", "set GITHUB_TOKEN to one that is valid")
@@ -244,8 +279,8 @@ class Client:
                 what, "is behind single sign-on (403)", f"authorise the token at {where or 'its organisation'}"
             )
         needed = headers.get("x-accepted-github-permissions", "")
-        hint = f"give it {needed.replace('=', ': ')}" if needed else "give it the permission to read this"
-        raise Forbidden(what, f"this token may not read it (403, {_message(text)})", hint)
+        hint = f"give it {needed.replace('=', ': ')}" if needed else f"give it the permission to {right} this"
+        raise Forbidden(what, f"this token may not {right} it (403, {_message(text)})", hint)
 
     def _back_off(self, url: str, problem: str, n_try: int) -> None:
         logger.info("asks again", extra={"path": urlsplit(url).path, "problem": problem, "tries": n_try + 1})
@@ -377,6 +412,10 @@ def _message(text: str) -> str:
     except ValueError:
         said = "BlobNotFound" if "BlobNotFound" in text else ""
     return " ".join(word for word in said.split() if "://" not in word)[:200]
+
+
+def _unanswered(path: str, problem: str) -> Unanswered:
+    return Unanswered(path, f"was written to without a whole answer ({problem})", "run it again: it looks first")
 
 
 _UNREACHED = {"unknown host", "connection refused"}

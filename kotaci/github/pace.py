@@ -20,6 +20,10 @@ RESERVE_RATE = 0.1
 """Share of the hourly limit that is left to others: a workflow's token is shared by all jobs of the repository."""
 
 
+WRITE_POINTS = 5
+WRITE_GAP_S = 1.0
+"""What a write costs of POINTS_PER_MINUTE, and what GitHub asks to leave between two of them."""
+
 MAX_PAUSES = 4
 """Pauses in a row that GitHub may ask for before the fetch ends."""
 
@@ -63,18 +67,19 @@ class Pace:
     server_at: datetime | None = None
     _server_mark: float = 0.0
     _next: float = float("-inf")
+    _written: float = float("-inf")
     _paused_until: float = float("-inf")
     _n_pauses: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def take(self) -> None:
+    def take(self, *, is_write: bool = False) -> None:
         """Wait until a request may go out. Raises BudgetSpent, LimitSpent or Stopped where none may."""
-        while (delay := self._reserve()) is not None:
+        while (delay := self._reserve(is_write=is_write)) is not None:
             self.clock.wait(delay)
             if self.clock.stop.is_set():
                 raise Stopped("fetch", "was stopped", "run it again to go on")
 
-    def _reserve(self) -> float | None:
+    def _reserve(self, *, is_write: bool) -> float | None:
         """Count one request in, or return the seconds after which to try again."""
         with self._lock:
             now = self.clock.monotonic()
@@ -98,9 +103,13 @@ class Pace:
             if self.points_per_minute is not None:
                 gap = 60 / (self.points_per_minute - BURST - 1)
                 due = max(self._next, now - BURST * gap)
+                if is_write:
+                    due = max(due, self._written + WRITE_GAP_S)
                 if due > now:
                     return due - now
-                self._next = due + gap
+                self._next = due + gap * (WRITE_POINTS if is_write else 1)
+                if is_write:
+                    self._written = now
             self.n_sent += 1
             self.n_counted += 1
             if self.remaining is not None:
