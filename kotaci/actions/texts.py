@@ -198,7 +198,8 @@ def telling(parts: Sequence[Part], *, n: int = 2) -> list[str]:
         return max((finding.severity for finding in part.findings), default=Severity.LOW), len(part.findings)
 
     ranked = sorted((part for part in parts if part.figures), key=weight, reverse=True)
-    return [part.figures[0] for part in ranked[:n]]
+    # Two notebooks may open with the same figure.
+    return list(dict.fromkeys(part.figures[0] for part in ranked))[:n]
 
 
 def checked_url(text: str) -> str:

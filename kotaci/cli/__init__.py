@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from kotaci import __version__
+from kotaci.cli.acting import apply_command, plan_command, publish_command
 from kotaci.cli.claiming import claim_command
 from kotaci.cli.configuring import config_command
 from kotaci.cli.explaining import causes_command
@@ -49,6 +50,9 @@ for command in (
     triage_command,
     claim_command,
     watch_command,
+    plan_command,
+    apply_command,
+    publish_command,
 ):
     cli.add_command(command)
 

@@ -91,6 +91,10 @@ def read_report(folder: Path) -> ReportFolder:
             )
         )
     page = next(filter(None, pages), {})
+    said = {(told["repo"], told["scope"], told["as_of"]) for told in pages if told}
+    ids = {finding.id for part in parts for finding in part.findings}
+    if len(said) > 1 or ids != {finding.id for finding in _findings(folder / "findings.json")}:
+        raise BadInput(folder, "holds reports of different times or data", "run `kotaci report` into an empty folder")
     return ReportFolder(
         path=folder,
         repo=page.get("repo", ""),

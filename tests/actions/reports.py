@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def write_report(
     figures: Sequence[str] = ("**25 %** of 137 runs failed [18, 33]",),
 ) -> ReportFolder:
     """Write a report and read it back."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     page = {"repo": repo, "scope": scope, "window": f"30 days to {as_of}", "as_of": as_of, "version": "1"}
     for name, found in parts.items():
         output = nbformat.v4.new_output("display_data", {PAGE_MIME: page, ANSWER_MIME: {"markdown": answer}})

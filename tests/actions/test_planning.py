@@ -12,7 +12,7 @@ from kotaci.actions.identity import find_sections, parse_marker
 from kotaci.actions.planning import PlanOptions
 from kotaci.config import Labels
 from kotaci.model import BadInput, Repo, Severity
-from kotaci.report.folder import ReportFolder
+from kotaci.report.folder import ReportFolder, read_report
 from tests.actions.reports import LATER, NIGHT, REPO, finding, red_now, write_report
 
 WHERE = Repo.parse(REPO)
@@ -159,6 +159,15 @@ def test_reports_of_which_nothing_is_written(tmp_path: Path, told: dict[str, str
         plan_publish(report, repo=WHERE, issue=3)
     with pytest.raises(BadInput, match=problem):
         plan_comment(report, repo=WHERE, target="issue:3")
+
+
+def test_a_folder_that_holds_reports_of_two_nights(tmp_path: Path) -> None:
+    write_report(tmp_path / "one", {"ci_health": [red_now()]})
+    write_report(tmp_path / "two", {"flaky_tests": [finding()]}, as_of=LATER)
+    for path in (tmp_path / "one").glob("ci_health*"):
+        path.rename(tmp_path / "two" / path.name)
+    with pytest.raises(BadInput, match="holds reports of different times or data"):
+        read_report(tmp_path / "two")
 
 
 CHANGE = Measured(0.7, 0.65, 0.76, 40, 38, "duration")
