@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "pages": {"model", "places", "logs", "store", "config", "facts", "sample", "analysis", "report"},
     "actions": {"model", "logs", "github", "config", "report"},
     "cli": {"model", "places", "store", "config", "archives", "github", "facts", "sample", "report"}
-    | {"logs", "analysis", "pages", "watch", "actions"},
+    | {"logs", "workflows", "analysis", "pages", "watch", "actions"},
     "__main__": {"cli"},
 }
 """For each room, the rooms below that it may use; a room may always use itself."""
@@ -59,7 +59,8 @@ WALLS = {
     "psutil": {"watch/processes.py"},
     "click": {"cli"},
     "rich": {"cli"},
-    "subprocess": {"archives/git.py", "cli/working.py", "github/token.py", "report/runner.py", "watch/processes.py"},
+    "subprocess": {"archives/git.py", "cli/act.py", "cli/working.py"}
+    | {"github/token.py", "report/runner.py", "watch/processes.py"},
 }
 """For each library, the only files or rooms that may import it."""
 

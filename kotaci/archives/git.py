@@ -82,6 +82,13 @@ def read_clone(path: Path, *, since: datetime | None = None) -> Iterator[Payload
     return _read(git, since=since)
 
 
+def commit_at(path: Path) -> str:
+    """Return the id of the commit that the work tree at `path` has checked out; "" where git tells none."""
+    if shutil.which("git") is None or not path.is_dir():
+        return ""
+    return _Git(path.resolve()).line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+
+
 @dataclass(frozen=True)
 class _Git:
     """Runs git in one repository, without a shell, a prompt, a pager or a network."""

@@ -16,6 +16,7 @@ from kotaci.cli.fetching import fetch_command
 from kotaci.cli.holding import store_group
 from kotaci.cli.importing import import_command
 from kotaci.cli.reporting import report_command
+from kotaci.cli.reproducing import reproduce_command
 from kotaci.cli.terminal import complain, start_logging
 from kotaci.cli.triaging import triage_command
 from kotaci.cli.watching import watch_command
@@ -24,8 +25,8 @@ from kotaci.model import ExitCode, KotaciError
 
 EXIT_CODES = """
 \b
-Exit codes: 0 done · 1 done, and a finding is at or above --fail-on, or a claim is contradicted ·
-2 bad input or configuration · 3 incomplete but kept, run again · 4 GitHub refused ·
+Exit codes: 0 done · 1 done, and a finding is at or above --fail-on, a claim is contradicted, or a failure
+is not reproduced · 2 bad input or configuration · 3 incomplete but kept, run again · 4 GitHub refused ·
 5 a notebook failed, the rest was delivered · kotaci watch returns its command's
 """
 
@@ -49,6 +50,7 @@ for command in (
     causes_command,
     triage_command,
     claim_command,
+    reproduce_command,
     watch_command,
     plan_command,
     apply_command,

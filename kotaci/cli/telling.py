@@ -140,7 +140,7 @@ def print_told(told: Sequence[Told], catalogue: Catalogue, *, min_confidence: fl
         _print(list(alike), catalogue, min_confidence)
     for one in quiet:
         line = f"{one.job}{_of_attempt(one)}: {one.proof}"
-        out.print(Text.assemble((f"{one.verdict:<12}", "dim"), _plain(line)))
+        out.print(Text.assemble((f"{one.verdict:<12}", "dim"), plain(line)))
 
 
 def _summary(loud: Sequence[Told], quiet: Sequence[Told]) -> str:
@@ -165,7 +165,7 @@ def _print(alike: Sequence[Told], catalogue: Catalogue, min_confidence: float) -
     why = one.explanation
     legs = [other.leg for other in alike if other.leg]
     name = f"{one.job.removesuffix(f' ({one.leg})')} ({'; '.join(legs)})" if len(legs) > 1 else one.job
-    out.print(Text(_plain((name or "log") + _of_attempt(one)), style="bold"))
+    out.print(Text(plain((name or "log") + _of_attempt(one)), style="bold"))
     for url in [other.url for other in alike if other.url]:
         out.print(Text(f"  {url}", style="dim"))
     cause, confidence = _cause(one, catalogue)
@@ -173,7 +173,7 @@ def _print(alike: Sequence[Told], catalogue: Catalogue, min_confidence: float) -
     if why is None:
         _row("log", "is not held: it has expired, was never written, or was not fetched", "yellow")
     elif why.headline:
-        out.print(Text(f"  {_plain(why.headline)}", style="bold red"))
+        out.print(Text(f"  {plain(why.headline)}", style="bold red"))
     if cause is not None and is_sure:
         _row("cause", f"{cause.id} ({confidence:.0%}), {cause.group or 'at fault: not said'}", "yellow")
     elif why is not None:
@@ -209,7 +209,7 @@ def _print_why(why: Explanation) -> None:
             out.print(Text(f"  {'':>{width}} ·", style="dim"))
         before = line.number
         is_hit = line.mark == "error" or line.number in tests or _is_headline(line.text, why.headline)
-        shown = (_plain(line.text), "red" if is_hit else "")
+        shown = (plain(line.text), "red" if is_hit else "")
         out.print(Text.assemble((f"  {line.number:>{width}} ", "dim"), ("│ ", "dim"), shown))
 
 
@@ -224,10 +224,10 @@ def _more(n: int) -> None:
 
 
 def _row(name: str, text: str, style: str = "") -> None:
-    out.print(Text.assemble((f"  {name:<8}", "dim"), (_plain(text), style)))
+    out.print(Text.assemble((f"  {name:<8}", "dim"), (plain(text), style)))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return strangers' text without what a terminal would obey, cut where it is longer than anybody reads."""
     shown = "".join(letter if letter.isprintable() or letter == "\t" else " " for letter in text)
     return shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"

@@ -118,7 +118,7 @@ def _of_run(ref: JobRef, store_path: Path, catalogue: Catalogue, config: Config,
     from kotaci.analysis.verdicts import judge
     from kotaci.facts import build_facts, read_history
 
-    with _opened(ref, store_path) as store:
+    with open_with_run(ref, store_path) as store:
         with progress("tables") as tell:
             build_facts(store, on_progress=tell)
         history = read_history(store, repo=str(ref.repo), since="all", tables=JUDGED)
@@ -178,7 +178,7 @@ def _of_job(
     )
 
 
-def _opened(ref: JobRef, store_path: Path) -> Store:
+def open_with_run(ref: JobRef, store_path: Path) -> Store:
     """Return the store with that run in it, fetched where it is not held. Raises BadInput where it is not to be had."""
     from kotaci.sample import SAMPLE, open_sample
     from kotaci.store import open_store

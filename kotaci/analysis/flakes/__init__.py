@@ -6,6 +6,7 @@
 """
 
 from kotaci.analysis.flakes.assessing import assess_flakes
+from kotaci.analysis.flakes.executions import allowed_to_fail
 from kotaci.analysis.flakes.judging import FIXED, FLAKY, MAYBE_FIXED, SUSPECTED
 from kotaci.analysis.flakes.options import DEFAULTS, FlakeOptions
 from kotaci.analysis.flakes.quarantine import Quarantine, to_quarantine
@@ -34,6 +35,7 @@ __all__ = [
     "Flakiness",
     "Quarantine",
     "RestlessJob",
+    "allowed_to_fail",
     "assess_flakes",
     "to_quarantine",
 ]
