@@ -29,6 +29,8 @@ MAY_IMPORT = {
     "report": {"model", "tables", "redaction"},
     "pages": {"model", "places", "logs", "store", "config", "facts", "sample", "analysis", "report"},
     "actions": {"model", "logs", "github", "config", "report"},
+    "lab": {"model", "places", "logs", "store", "config", "github", "facts", "sample", "analysis", "report", "pages"}
+    | {"actions"},
     "cli": {"model", "places", "store", "config", "archives", "github", "facts", "sample", "report"}
     | {"logs", "workflows", "analysis", "pages", "watch", "actions"},
     "__main__": {"cli"},
@@ -111,7 +113,8 @@ def test_library_stays_behind_its_wall(library: str) -> None:
 def test_no_clock_below_the_command_line() -> None:
     clock = re.compile(r"\.(?:now|utcnow|today)\(|time\.time\(|time\.sleep\(")
     users = {room_of(path) for path in FILES if clock.search(path.read_text(encoding="utf-8"))}
-    assert users <= {"cli"}
+    # The lab asks GitHub at a person's click, as the command line does.
+    assert users <= {"cli", "lab"}
 
 
 def test_no_environment_below_the_command_line() -> None:

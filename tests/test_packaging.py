@@ -19,7 +19,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from kotaci.workflows.nodes import read_tree, to_plain
-from tests.test_house import FILES, imported_names
+from tests.test_house import FILES, imported_names, room_of
 
 ROOT = Path(__file__).parent.parent
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "nbconvert": "nbconvert-core", "pygithub": "pygithub"}
@@ -95,7 +95,9 @@ def test_wheel_makes_a_report_beside_nothing_but_what_it_needs(tmp_path: Path) -
     there = {one.name for one in distributions(path=[str(site)])}
     assert {"kotaci", "pandas"} <= there
     assert {"pytest", "hypothesis", "jupyterlab"} & there == set()
-    imported = {name.split(".")[0] for path in FILES for name in imported_names(path)} - sys.stdlib_module_names
+    # What only `[lab]` brings is imported in the lab alone, which tells where that is missing.
+    batch = [path for path in FILES if room_of(path) != "lab"]
+    imported = {name.split(".")[0] for path in batch for name in imported_names(path)} - sys.stdlib_module_names
     looked_for = "import importlib.util as u, sys; print([name for name in sys.argv[1:] if u.find_spec(name) is None])"
     assert run(python, "-c", looked_for, *sorted(imported), cwd=tmp_path) == "[]\n"
     ours = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}

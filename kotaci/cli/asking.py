@@ -6,7 +6,6 @@ import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from kotaci.model import Repo
 from kotaci.places import ENVIRONMENT
@@ -26,22 +25,13 @@ def open_client(
     waits_for_reset: bool = False,
     points_per_minute: int | None = POINTS,
 ) -> Client:
-    """Return the client for a repository's host. Raises BadInput where nobody tells a token for that host.
+    """Return the client for a repository's host. Raises BadInput where nobody tells a token for that host."""
+    from kotaci.github import Clock, open_client_of
 
-    A token of github.com goes to another host only where a person names that host's API: one pasted address must not
-    give it away.
-    """
-    from kotaci.github import Clock, find_token, open_github
-
-    is_named = api_url is not None or repo.host == "github.com"
-    if api_url is None and repo.host != "github.com":
-        api_url = f"https://api.{repo.host}" if repo.host.endswith(".ghe.com") else f"https://{repo.host}/api/v3"
-    api_url = api_url or ENVIRONMENT.get("GITHUB_API_URL") or "https://api.github.com"
-    host = (urlsplit(api_url).hostname or "").removeprefix("api.")
-    token = find_token(ENVIRONMENT, host=host, is_named=is_named)
     stop = threading.Event()
-    return open_github(
-        token=token,
+    return open_client_of(
+        repo,
+        environment=ENVIRONMENT,
         clock=Clock(time.monotonic, stop.wait, lambda: datetime.now(UTC), stop),
         api_url=api_url,
         max_requests=max_requests,

@@ -33,14 +33,16 @@ PATIENCE_S = 20
 @click.option("--sample", "is_sample", is_flag=True, help="The bundled sample instead of the store.")
 @click.option("--no-browser", is_flag=True, help="Only print the address.")
 @click.option("--port", type=click.IntRange(0, 65535), default=None, help="Port; 0 takes a free one.  [default: 8888]")
+@click.option("--with-token", is_flag=True, help="Leave GitHub's tokens to the notebooks, so that they can fetch.")
 @store_option
 def lab_command(
-    *, folder: Path, repo: str, is_sample: bool, no_browser: bool, port: int | None, store_path: Path
+    *, folder: Path, repo: str, is_sample: bool, no_browser: bool, port: int | None, with_token: bool, store_path: Path
 ) -> None:
     """Open the notebooks in JupyterLab; Ctrl-C ends it.
 
     FOLDER gets your own copies of them (without it: kotaci-notebooks). A copy that you changed is never overwritten:
-    a newer version is put beside it. GitHub's tokens are withheld from JupyterLab, whose kernels need none.
+    a newer version is put beside it. GitHub's tokens are withheld from JupyterLab, whose kernels need them only to
+    fetch: whatever runs in a notebook can read what --with-token leaves there.
     """
     from kotaci.facts import build_facts, read_history
     from kotaci.report.runner import without_tokens
@@ -63,7 +65,7 @@ def lab_command(
     if not name and len(repos) > 1:
         err.print(f"The store holds {len(repos)} repositories: set `repo` in a notebook, or start with --repo.")
     environment = {
-        **without_tokens(ENVIRONMENT),
+        **(ENVIRONMENT if with_token else without_tokens(ENVIRONMENT)),
         "KOTACI_STORE": str(path),
         # Else a kernel of the same name that is registered for the user would win over this interpreter's.
         "JUPYTER_PREFER_ENV_PATH": "1",

@@ -4,6 +4,7 @@ from kotaci.github.client import API_URL, Client, Forbidden, Refused, Reply, Una
 from kotaci.github.errands import ERRANDS
 from kotaci.github.fetch import WHICH_LOGS, WhichLogs, fetch, fetch_run_with_green, first_day
 from kotaci.github.fetching import Fetched, Progress
+from kotaci.github.hosts import open_client_of
 from kotaci.github.lists import fetch_repository
 from kotaci.github.pace import Clock
 from kotaci.github.planning import Plan, plan_fetch
@@ -29,6 +30,7 @@ __all__ = [
     "fetch_run_with_green",
     "find_token",
     "first_day",
+    "open_client_of",
     "open_github",
     "plan_fetch",
 ]

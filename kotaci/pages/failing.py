@@ -70,7 +70,7 @@ def to_card(
         title=to_title(group),
         badge=join([verdict_badge(group), status], sep=" "),
         meta=_meta(group, _owner(group, owners, code_owners)),
-        excerpt=_with_gaps(group),
+        excerpt=with_gaps(group.excerpt, group.hits),
         strip=strip(
             [StripCell(cell.outcome, cell.title) for cell in group.history],
             caption=f"{plural(len(group.history), 'run')} of {group.history_of}, oldest left{legend}",
@@ -254,12 +254,13 @@ def _commits(group: Group) -> Block | None:
     return details(f"The {len(group.culprits)} commits, newest first", [shown])
 
 
-def _with_gaps(group: Group) -> Sequence[ExcerptLine | Gap]:
+def with_gaps(excerpt: Sequence[tuple[int, str]], hits: frozenset[int]) -> Sequence[ExcerptLine | Gap]:
+    """Return numbered lines as a card shows them: what is left out between them is counted, `hits` are marked."""
     shown: list[ExcerptLine | Gap] = []
     before = None
-    for number, text in group.excerpt:
+    for number, text in excerpt:
         if before is not None and number > before + 1:
             shown.append(Gap(number - before - 1))
-        shown.append(ExcerptLine(number, text, is_hit=number in group.hits))
+        shown.append(ExcerptLine(number, text, is_hit=number in hits))
         before = number
     return shown

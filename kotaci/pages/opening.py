@@ -20,8 +20,8 @@ from kotaci.report.blocks import Block, answer, details, note, page
 from kotaci.report.charts import Mark
 from kotaci.report.folder import SAMPLE_SCOPE
 from kotaci.report.inline import code, join, sentence
-from kotaci.sample import SAMPLE, open_sample
-from kotaci.store import open_store
+from kotaci.sample import SAMPLE, is_sample, open_sample
+from kotaci.store import Store, open_store
 
 
 def open_history(
@@ -33,10 +33,8 @@ def open_history(
     none yet. An empty `repo` is KOTACI_REPO, else the only one there. `config` is a path; empty is KOTACI_CONFIG, else
     what is stored with the repository. A base branch in it is the default branch from here on.
     """
-    path = Path(store) if store else default_store(ENVIRONMENT)
-    is_sample = store == SAMPLE or (not store and not (path / "index.sqlite").is_file())
-    held = open_sample() if is_sample else open_store(path)
-    if not is_sample:
+    held = open_held(store)
+    if not is_sample(held):
         build_facts(held)
     name = repo or default_repo(ENVIRONMENT)
     history = read_history(held, repo=name, since=since, until=until, tables=tables)
@@ -46,6 +44,13 @@ def open_history(
     return history, settings
 
 
+def open_held(store: str) -> Store:
+    """Return the store that a notebook's parameter `store` names."""
+    path = Path(store) if store else default_store(ENVIRONMENT)
+    is_none = store == SAMPLE or (not store and not (path / "index.sqlite").is_file())
+    return open_sample() if is_none else open_store(path)
+
+
 def to_marks(dates: Sequence[Landmark]) -> list[Mark]:
     """Return the dates of a configuration as charts draw them: at 00:00 UTC."""
     return [Mark(pd.Timestamp(date.on, tz="UTC"), date.text) for date in dates]
@@ -53,8 +58,8 @@ def to_marks(dates: Sequence[Landmark]) -> list[Mark]:
 
 def opening(history: History) -> Block:
     """Return the line above the title and the footer: repository, scope, window, as of."""
-    is_sample = bool((history["runs"]["source"] == SAMPLE).any())
-    scope = SAMPLE_SCOPE if is_sample else "all branches and events"
+    is_bundled = bool((history["runs"]["source"] == SAMPLE).any())
+    scope = SAMPLE_SCOPE if is_bundled else "all branches and events"
     if history.wanted.get("run"):
         scope = f"incomplete: {plural(history.wanted['run'], 'listed run')} not fetched yet"
     return page(repo=history.repo, scope=scope, window=window_words(history), as_of=history.as_of, version=__version__)

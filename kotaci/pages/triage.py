@@ -45,7 +45,7 @@ from kotaci.report.blocks import (
 )
 from kotaci.report.inline import Inline, code, join, link, sentence
 
-__all__ = ["TABLES", "cancelled_table", "clustered", "explained", "group_cards", "hidden", "over",
+__all__ = ["ANY_PART", "TABLES", "cancelled_table", "clustered", "explained", "group_cards", "hidden", "over",
            "triage_actions", "triage_answer", "triage_tiles"]  # fmt: skip
 
 NO_OWNERS = Owners()
@@ -57,6 +57,9 @@ LEGEND = " (half red: failed, then passed when run again)"
 """Said under the first strip of a section."""
 WHOLE_WINDOW_DAYS = 36_500
 """The window of the report is that of its clusters too."""
+
+ANY_PART = ("now", "flaky", "open", "hidden", "over")
+"""The parts of the page, each group in one of them."""
 
 _WORDS = {str(verdict): tone for verdict, tone in TONES.items()}
 
@@ -302,9 +305,13 @@ def group_cards(
     code_owners: str = "",
     causes: Sequence[OwnCause] = (),
     limit: int = 12,
+    only: str = "",
 ) -> Block:
-    """Return a card for each group of these parts (now, flaky, open); those past the limit stand folded."""
-    shown = [group for group in triage.groups if _part(group) in parts]
+    """Return a card for each group of these parts (of ANY_PART); those past the limit stand folded.
+
+    `only` is the id of a group: its card alone.
+    """
+    shown = [group for group in triage.groups if _part(group) in parts and only in {"", group.id}]
     return _cards(shown, owners=owners, code_owners=code_owners, causes=causes, limit=limit, options=triage.options)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from kotaci.analysis.timing import Suggestions
+from kotaci.analysis.timing import Effect, Suggestions
+from kotaci.model import plural
 from kotaci.report import charts, words
 from kotaci.report.blocks import Block, Col, note, table
 from kotaci.report.inline import Inline, sentence, stacked
@@ -39,6 +40,54 @@ def whatif_figure(suggestions: Suggestions) -> Block:
         ),
         title=f"{gain} (n = {best['n']:,} runs)",
         x="change of a run, minutes on average",
+    )
+
+
+def effect_figure(tries: Mapping[str, Effect]) -> Block:
+    """Return by how much each change that was tried would have altered a run of its workflow, in the order given."""
+    shown = {name: effect for name, effect in tries.items() if effect.n}
+    if not shown:
+        return note(sentence("No change could be replayed on these runs."))
+    first = next(iter(shown.values()))
+    gain = "cannot be told to alter a run"
+    if first.mean_high_s < 0 or first.mean_low_s > 0:
+        gain = f"{words.duration(abs(first.mean_s))} {'less' if first.mean_s < 0 else 'more'} a run"
+    return charts.plot_changes(
+        pd.DataFrame(
+            {
+                "name": list(shown),
+                "value": [effect.mean_s / 60 for effect in shown.values()],
+                "low": [effect.mean_low_s / 60 for effect in shown.values()],
+                "high": [effect.mean_high_s / 60 for effect in shown.values()],
+                "how": "estimated",
+            }
+        ),
+        title=f"{next(iter(shown))}: {gain} (n = {first.n:,} runs)",
+        x="change of a run, minutes on average",
+    )
+
+
+def effect_note(title: str, effect: Effect) -> Block:
+    """Return what one change would have made of the runs: of their length and of a month's minutes, with intervals."""
+    if not effect.n:
+        why = "; ".join(f"{reason} ({n})" for reason, n in effect.left_out.items())
+        return note(sentence("**{title}**: no run could be replayed. {why}", title=title, why=why))
+    run = f"{_seconds(effect.mean_s)} [{_seconds(effect.mean_low_s)}, {_seconds(effect.mean_high_s)}]"
+    month = "the window is too short to tell of a month"
+    if not words.is_missing(effect.minutes_month):
+        ends = f"[{_minutes(effect.minutes_low)}, {_minutes(effect.minutes_high)}]"
+        month = f"{_minutes(effect.minutes_month)} {ends} minutes of machines a month"
+    left = sum(effect.left_out.values())
+    return note(
+        sentence(
+            "**{title}**: {run} a run on average, {month}; 95 % intervals, estimated over {n}{left}, all else as it "
+            "was.",
+            title=title,
+            run=run,
+            month=month,
+            n=plural(effect.n, "run"),
+            left=f", {left} left out" if left else "",
+        )
     )
 
 

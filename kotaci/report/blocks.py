@@ -51,6 +51,7 @@ __all__ = [
     "page",
     "sentence",
     "strip",
+    "style",
     "table",
     "tiles",
 ]
@@ -131,14 +132,20 @@ def page(
         "version": words.one_line(version),
     }
     crumb = [told[key] for key in ("repo", "scope", "window") if told[key]]
-    css = files("kotaci.report").joinpath("template/kotaci/blocks.css").read_text("utf-8")
-    # JupyterLab styles code, tables and links itself; the class said three times outweighs it.
-    style = Markup(css.replace(".kotaci ", ".kotaci" * 3 + " "))  # noqa: S704
     return Block(
-        html=_draw("page", crumb=crumb, style=style),
+        html=_draw("page", crumb=crumb, style=Markup(style())),  # noqa: S704
         markdown=join(crumb).markdown,
         data={PAGE_MIME: told},
     )
+
+
+def style() -> str:
+    """Return the style of all blocks, as it stands in a notebook.
+
+    JupyterLab styles code, tables and links itself; the class said three times outweighs it.
+    """
+    css = files("kotaci.report").joinpath("template/kotaci/blocks.css").read_text("utf-8")
+    return css.replace(".kotaci ", ".kotaci" * 3 + " ")
 
 
 def _window_words(window: Window) -> str:

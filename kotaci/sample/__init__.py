@@ -19,6 +19,14 @@ SAMPLE = "sample"
 """The word that stands for the bundled sample wherever a store is named."""
 
 
+_UNPACKED = "sample.unpacked"
+
+
+def is_sample(store: Store) -> bool:
+    """Tell whether a store is the unpacked sample: it is made again at will, so that nothing is to be added to it."""
+    return (store.path / _UNPACKED).is_file()
+
+
 def open_sample(folder: Path | None = None) -> Store:
     """Return the sample as a store with its tables, made in `folder` (default: the user's cache) on first use."""
     archive = sample_folder() / "history.tar.xz"
@@ -26,7 +34,7 @@ def open_sample(folder: Path | None = None) -> Store:
     if folder is None:
         folder = cache_folder() / f"sample-{digest}"
     store = open_store(folder, create=True)
-    unpacked = folder / "sample.unpacked"
+    unpacked = folder / _UNPACKED
     with store.lock("sample"):
         if not unpacked.is_file() or unpacked.read_text(encoding="utf-8") != digest:
             for _ in store.write(read_sample(archive)):
