@@ -118,7 +118,8 @@ def notebook(parameters: str, cell: str) -> str:
         (["import"], "was given nothing to read"),
         (["import", "nowhere.zip"], "nowhere.zip: does not exist"),
         (["import", "--git", "."], "is not"),
-        (["store", "prune"], "Missing option '--before'"),
+        (["store", "prune"], "Give one of --before and --max-size; see kotaci store prune --help"),
+        (["store", "prune", "--max-size", "5 apples"], "5 apples: is not a size; write it as 500MB or 2GB"),
         (["sing"], "No such command 'sing'"),
     ],
 )
@@ -223,6 +224,15 @@ def test_prune_says_what_would_go_and_then_does_it(run: Run, run_log: Path) -> N
     assert (code, out.startswith("Dropped 1 logs")) == (0, True)
     told = json.loads(run("store", "--json")[1])
     assert (told["logs"]["present"], told["logs"]["pruned"], told["failed_jobs"]) == (0, 1, 1)
+
+
+def test_prune_to_a_size(run: Run, run_log: Path, tmp_path: Path) -> None:
+    run("import", run_log)
+    assert run("store", "prune", "--max-size", "1GB")[:2] == (0, "Dropped 0 logs (0.0 MB).\n")
+    code, out, _ = run("store", "prune", "--max-size", "1kB", "--dry-run")
+    assert (code, out.startswith("Would drop 1 logs")) == (0, True)
+    assert "1kB: is less than the" in fails(run, "store", "prune", "--max-size", "1kB", store=tmp_path / "store")
+    assert json.loads(run("store", "--json")[1])["logs"]["pruned"] == 1
 
 
 def test_brackets_in_a_path_are_no_markup(run: Run, run_log: Path, tmp_path: Path) -> None:

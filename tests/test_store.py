@@ -341,6 +341,22 @@ def test_prune_gives_the_disk_back(tmp_path: Path) -> None:
     assert (tmp_path / "logs-2026-03.sqlite").stat().st_size < before / 10
 
 
+def test_prune_to_a_size_drops_the_oldest_months_and_no_more_than_it_must(store: Store) -> None:
+    noise = "".join(hashlib.sha256(bytes([n % 256, n // 256])).hexdigest() for n in range(8_000))
+    may = APRIL + timedelta(days=40)
+    write_all(store, *(api_batch(n, at=at, log=noise) for n, at in enumerate((AT, APRIL, may), start=1)))
+    store.close()
+    whole = store.size()
+    assert store.pruned_to(0) is None
+    assert store.prune_to(whole) == (0, 0)
+    assert store.prune_to(whole - 1)[0] == 1
+    assert [store.log_rows(REPO, n, 1)[10 * n + 1][0] for n in (1, 2, 3)] == ["pruned", "present", "present"]
+    assert store.size() < whole
+    assert store.prune_to(1)[0] == 2
+    assert store.size() > 1
+    assert store.check() == []
+
+
 def test_what_was_pruned_stays_pruned(store: Store) -> None:
     write_all(store, api_batch(1))
     store.prune(before=APRIL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -51,30 +52,55 @@ def check_command(*, forget: bool, store_path: Path) -> None:
 
 
 @store_group.command("prune")
-@click.option("--before", required=True, help="A date, or a length such as 180d back from the newest run.")
+@click.option("--before", help="A date, or a length such as 180d back from the newest run.")
+@click.option("--max-size", help="500MB or 2GB: drop the oldest months until the store is no larger.")
 @click.option("--repo", help="Only this repository.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 @store_option
-def prune_command(*, before: str, repo: str | None, dry_run: bool, store_path: Path) -> None:
-    """Drop the logs of whole months that end before a date; the tables drawn from them stay."""
+def prune_command(
+    *, before: str | None, max_size: str | None, repo: str | None, dry_run: bool, store_path: Path
+) -> None:
+    """Drop the logs of whole months that end before a date, or to a size; the tables drawn from them stay."""
     from kotaci.facts import build_facts
     from kotaci.store import open_store
 
+    if (before is None) == (max_size is None):
+        raise click.UsageError("Give one of --before and --max-size")
+    limit = None if max_size is None else n_bytes_of(max_size)
     name = str(Repo.parse(repo)) if repo else None
     with open_store(store_path) as store:
         build_facts(store)
-        told = _describe(store_path)
-        window = Window.parse(
-            since=before, as_of=told["window"]["until"] and datetime.fromisoformat(told["window"]["until"])
-        )
-        if window.since is None:
-            raise BadInput(before, "is not a date", "write 2026-01-01, or 180d")
-        if dry_run:
-            n_logs, n_bytes = store.prunable(before=window.since, repo=name)
+        end = None if before is None else _moment(before, store_path)
+        if limit is not None and dry_run:
+            end = store.pruned_to(store.size() - limit, repo=name)
+        if limit is not None and not dry_run:
+            n_logs, n_bytes = store.prune_to(limit, repo=name)
+        elif end is None:
+            n_logs, n_bytes = 0, 0
         else:
-            n_logs, n_bytes = store.prune(before=window.since, repo=name)
+            n_logs, n_bytes = (store.prunable if dry_run else store.prune)(before=end, repo=name)
+        left = store.size()
     verb = "Would drop" if dry_run else "Dropped"
-    out.print(f"{verb} {n_logs:,} logs ({n_bytes / 1e6:,.1f} MB) of months before {window.since:%Y-%m}.")
+    months = f" of months before {end:%Y-%m}" if end else ""
+    out.print(f"{verb} {n_logs:,} logs ({n_bytes / 1e6:,.1f} MB){months}.")
+    if limit is not None and not dry_run and left > limit:
+        raise BadInput(max_size, f"is less than the {size(left)} that are no logs of a month", "allow more")
+
+
+def _moment(before: str, store_path: Path) -> datetime:
+    until = _describe(store_path)["window"]["until"]
+    window = Window.parse(since=before, as_of=until and datetime.fromisoformat(until))
+    if window.since is None:
+        raise BadInput(before, "is not a date", "write 2026-01-01, or 180d")
+    return window.since
+
+
+def n_bytes_of(text: str) -> int:
+    """Return how many bytes a size as `500MB` or `1.5 GB` is."""
+    told = re.fullmatch(r"(\d+(?:\.\d+)?) ?([kMG])B", text.strip())
+    if told is None:
+        raise BadInput(text, "is not a size", "write it as 500MB or 2GB")
+    return int(float(told[1]) * {"k": 1e3, "M": 1e6, "G": 1e9}[told[2]])
 
 
 def _describe(store_path: Path) -> dict[str, Any]:

@@ -6,7 +6,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from kotaci.model import KotaciError
@@ -46,7 +45,7 @@ class Checking(Reading):
             "redaction_rules": [
                 version for (version,) in self._rows("SELECT version FROM redactions ORDER BY version")
             ],
-            "size": sum(map(_size, self.path.rglob("*"))),
+            "size": self.size(),
         }
 
     def check(self) -> list[str]:
@@ -158,10 +157,3 @@ def _is_of_api(index: sqlite3.Connection, log: LogKey) -> bool:
 
 def _start_of(month: str) -> datetime | None:
     return None if month == UNDATED else datetime.fromisoformat(f"{month}-01").replace(tzinfo=UTC)
-
-
-def _size(file: Path) -> int:
-    try:
-        return file.stat().st_size if file.is_file() else 0
-    except FileNotFoundError:  # SQLite drops its -wal and -shm while others look
-        return 0
