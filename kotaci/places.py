@@ -21,6 +21,20 @@ def notebooks_folder() -> Path:
     raise BadInput(package, "has no notebooks beside it", "install kotaci again")
 
 
+def scheduled_workflow() -> Path:
+    """Return the file of the workflow that `kotaci init` writes: our own, in the package or in this checkout."""
+    package = Path(str(files("kotaci")))
+    for file in (package / "ci-report.yml", package.parent / ".github" / "workflows" / "ci-report.yml"):
+        if file.is_file():
+            return file
+    raise BadInput(package, "has no workflow beside it", "install kotaci again")
+
+
+def first_config() -> Path:
+    """Return the file of the configuration that `kotaci init` writes, with nothing set in it."""
+    return Path(str(files("kotaci"))) / "config" / "first.toml"
+
+
 def sample_folder() -> Path:
     """Return the folder of the bundled sample."""
     return Path(str(files("kotaci"))) / "sample"

@@ -19,12 +19,12 @@ def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_actionlint() -> None:
-    done = run(TOOLS / "actionlint", *WORKFLOWS)
+    done = run(TOOLS / "actionlint", "-shellcheck", TOOLS / "shellcheck", *WORKFLOWS)
     assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_zizmor() -> None:
-    done = run(TOOLS / "zizmor", "--offline", "--no-progress", *WORKFLOWS)
+    done = run(TOOLS / "zizmor", "--offline", "--no-progress", *WORKFLOWS, "action.yml")
     assert done.returncode == 0, done.stdout
 
 

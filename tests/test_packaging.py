@@ -102,6 +102,8 @@ def test_wheel_makes_a_report_beside_nothing_but_what_it_needs(tmp_path: Path) -
     assert run(python, "-c", looked_for, *sorted(imported), cwd=tmp_path) == "[]\n"
     ours = {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {path.name: path.read_bytes() for path in (site / "kotaci" / "notebooks").iterdir()} == ours
+    name = "ci-report.yml"
+    assert (site / "kotaci" / name).read_bytes() == (ROOT / ".github" / "workflows" / name).read_bytes()
     said = run(python, "-m", "kotaci", "report", "ci_health", "--sample", "--out", tmp_path / "reports", cwd=tmp_path)
     assert "index.html" in said
     assert {path.name for path in (tmp_path / "reports").glob("*.html")} == {"index.html", "ci_health.html"}

@@ -17,6 +17,7 @@ from kotaci.cli.holding import store_group
 from kotaci.cli.importing import import_command
 from kotaci.cli.reporting import report_command
 from kotaci.cli.reproducing import reproduce_command
+from kotaci.cli.starting import init_command
 from kotaci.cli.terminal import complain, start_logging
 from kotaci.cli.triaging import triage_command
 from kotaci.cli.watching import watch_command
@@ -41,6 +42,7 @@ def cli(*, verbose: bool, log_json: bool) -> None:
 
 
 for command in (
+    init_command,
     fetch_command,
     import_command,
     store_group,

@@ -75,8 +75,8 @@ def effect_note(title: str, effect: Effect) -> Block:
     run = f"{_seconds(effect.mean_s)} [{_seconds(effect.mean_low_s)}, {_seconds(effect.mean_high_s)}]"
     month = "the window is too short to tell of a month"
     if not words.is_missing(effect.minutes_month):
-        ends = f"[{_minutes(effect.minutes_low)}, {_minutes(effect.minutes_high)}]"
-        month = f"{_minutes(effect.minutes_month)} {ends} minutes of machines a month"
+        ends = f"[{words.signed(effect.minutes_low)}, {words.signed(effect.minutes_high)}]"
+        month = f"{words.signed(effect.minutes_month)} {ends} minutes of machines a month"
     left = sum(effect.left_out.values())
     return note(
         sentence(

@@ -1,0 +1,1 @@
+"""The scheduled workflow, the action and `kotaci init`."""
