@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -59,14 +60,19 @@ def init_command(*, path: Path, install: str | None, force: bool, dry_run: bool)
 
 
 def _source() -> str:
-    """Return what pip was told when it installed this kotaci from a repository, at that commit; else nothing."""
     try:
-        told = json.loads(distribution("kotaci").read_text("direct_url.json") or "{}")
-    except (PackageNotFoundError, ValueError):
+        return source_of(distribution("kotaci").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:
         return ""
-    commit = told.get("vcs_info", {}).get("commit_id", "")
-    is_public = str(told.get("url", "")).startswith("https://") and "@" not in told["url"]
-    return f"git+{told['url']}@{commit}" if commit and is_public else ""
+
+
+def source_of(direct_url: str) -> str:
+    """Return what pip shall be told to install the same again, from how it came here (PEP 610); "" where that is of
+    this machine alone, names no commit or holds a password."""
+    told = json.loads(direct_url)
+    url, commit = told.get("url", ""), told.get("vcs_info", {}).get("commit_id", "")
+    is_public = re.fullmatch(r"https://[\w./-]+", url) is not None
+    return f"git+{url}@{commit}" if is_public and re.fullmatch(r"[0-9a-f]{40,64}", commit) else ""
 
 
 def _state(file: Path, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kotaci.cli import main
-from kotaci.cli.starting import CONFIG, WORKFLOW
+from kotaci.cli.starting import CONFIG, WORKFLOW, source_of
 from kotaci.config import Config, read_config
 from kotaci.places import first_config, scheduled_workflow
 
@@ -67,6 +68,24 @@ def test_what_to_install_is_written_into_the_workflow(init: Init, checkout: Path
     assert (code, "KOTACI_INSTALL" in out) == (0, False)
     assert f"  KOTACI_INSTALL: '{WHAT}'\n" in written(checkout)[WORKFLOW]
     assert "vars.KOTACI_INSTALL" not in written(checkout)[WORKFLOW]
+
+
+@pytest.mark.parametrize(
+    ("url", "commit", "source"),
+    [
+        ("https://github.com/octo-org/kotaci", "a" * 40, WHAT),
+        ("https://octocat:password@example.com/kotaci", "a" * 40, ""),
+        ("https://example.com/it's", "a" * 40, ""),
+        ("file:///home/octocat/kotaci", "a" * 40, ""),
+        ("https://github.com/octo-org/kotaci", "main", ""),
+    ],
+)
+def test_what_was_installed_from_a_public_commit_is_installed_there_too(url: str, commit: str, source: str) -> None:
+    assert source_of(json.dumps({"url": url, "vcs_info": {"vcs": "git", "commit_id": commit}})) == source
+
+
+def test_what_was_installed_otherwise_is_asked_for() -> None:
+    assert source_of("{}") == source_of('{"url": "file:///src", "dir_info": {"editable": true}}') == ""
 
 
 def test_the_same_twice_changes_nothing(init: Init, checkout: Path) -> None:
