@@ -33,8 +33,9 @@ def import_command(
 ) -> None:
     """Fill the store from what you have.
 
-    PATHS are run-log zips or folders, saved `gh run view --log` output, single job logs, JUnit XML, or a tinuous
-    tree (folder or tar). Importing the same twice changes nothing.
+    PATHS are run-log zips or folders, saved `gh run view --log` output, single job logs, JUnit XML, a tinuous tree
+    (folder or tar), or, with --run, recordings of `kotaci watch`, reports of cargo's timings and files of benchmarks.
+    Importing the same twice changes nothing.
     """
     from kotaci.archives import Said, read_archive
     from kotaci.archives.git import read_clone

@@ -158,13 +158,13 @@ def slowest_units_table(slowest: pd.DataFrame) -> Block:
             )
         )
     return table(
-        slowest.assign(critical=slowest["n_critical"] / slowest["n"]),
+        slowest,
         [
             Col("crate", kind="code"),
             Col("n", "builds", kind="number"),
             Col("median_s", "median", kind="duration"),
-            Col("critical", "on the critical path", kind="percent", n="n"),
-            Col("share", "of the builds, at most", kind="percent"),
+            Col("n_critical", "on the critical path", kind="number"),
+            Col("share", "of build time, at most", kind="percent"),
         ],
         limit=10,
         more="more crates",
