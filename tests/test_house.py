@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "analysis": {"model"},
     "config": {"model", "logs", "store", "analysis"},
     "report": {"model", "tables", "redaction"},
-    "pages": {"model", "places", "logs", "store", "config", "facts", "sample", "analysis", "report"},
+    "pages": {"model", "places", "logs", "store", "workflows", "config", "facts", "sample", "analysis", "report"},
     "actions": {"model", "logs", "github", "config", "report"},
     "lab": {"model", "places", "logs", "store", "config", "github", "facts", "sample", "analysis", "report", "pages"}
     | {"actions"},

@@ -62,8 +62,10 @@ def assess_metrics(
     as_of: datetime | None,
     min_runs: int,
     flakes: FlakeOptions = FLAKES,
+    n_workflows: int = 4,
 ) -> pd.DataFrame:
-    """Return METRIC_COLUMNS from TABLES; `flakes` are the thresholds of the notebook flaky_tests."""
+    """Return METRIC_COLUMNS from TABLES, of the workflows with most runs; `flakes` are the thresholds of the notebook
+    flaky_tests."""
 
     def of(*names: str) -> dict[str, pd.DataFrame]:
         return {name: tables[name] for name in names}
@@ -78,6 +80,7 @@ def assess_metrics(
         red_by_flakes=assess_flakes(**of(*names), as_of=as_of, options=flakes).red_by_tests,
         peaks=_peaks(tables["usages"], tables["runs"]),
         min_runs=min_runs,
+        n_workflows=n_workflows,
     )
 
 

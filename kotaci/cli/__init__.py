@@ -13,6 +13,7 @@ from kotaci.cli.claiming import claim_command
 from kotaci.cli.configuring import config_command
 from kotaci.cli.explaining import causes_command
 from kotaci.cli.fetching import fetch_command
+from kotaci.cli.handing import handoff_command
 from kotaci.cli.holding import store_group
 from kotaci.cli.importing import import_command
 from kotaci.cli.reporting import report_command
@@ -53,6 +54,7 @@ for command in (
     triage_command,
     claim_command,
     reproduce_command,
+    handoff_command,
     watch_command,
     plan_command,
     apply_command,

@@ -46,7 +46,7 @@ class Workflows:
         return self._jobs_of_tree(tree).get(workflow, Declared()) if tree else Declared()
 
     def _read_tree(self, tree: str) -> dict[str, Declared]:
-        texts = _tree_texts(self._store, self._repo, tree)
+        texts = workflow_texts(self._store, self._repo, tree)
         files = {path: parse_workflow(text, path=path) for path, text in texts.items()}
         return {
             path: Declared(
@@ -59,7 +59,8 @@ class Workflows:
         }
 
 
-def _tree_texts(store: Store, repo: str, tree: str) -> dict[str, str]:
+def workflow_texts(store: Store, repo: str, tree: str) -> dict[str, str]:
+    """Return the text of each file of a `.github/workflows` folder, by its path; nothing where none is held."""
     files = store.payload(repo, "workflow_tree", tree) or {}
     texts = {path: store.payload(repo, "workflow_file", blob) for path, blob in files.items()}
     return {path: text for path, text in texts.items() if text is not None}
@@ -68,7 +69,9 @@ def _tree_texts(store: Store, repo: str, tree: str) -> dict[str, str]:
 def _workflow_rows(store: Store, repo: str) -> list[tuple[Any, ...]]:
     trees = [key for key, _, _ in store.payloads(repo, "workflow_tree")]
     return [
-        row for tree in trees for row in to_rows(repo=repo, workflows_tree=tree, files=_tree_texts(store, repo, tree))
+        row
+        for tree in trees
+        for row in to_rows(repo=repo, workflows_tree=tree, files=workflow_texts(store, repo, tree))
     ]
 
 

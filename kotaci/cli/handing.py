@@ -1,0 +1,136 @@
+"""`kotaci handoff`: what the next one needs to know of CI, and the page about its workflows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kotaci.cli.configuring import config_here, config_option
+from kotaci.cli.terminal import err, progress, store_option
+from kotaci.model import BadInput, Window
+from kotaci.places import ENVIRONMENT, default_repo
+
+if TYPE_CHECKING:
+    from kotaci.facts import History
+    from kotaci.store import Store
+
+README = Path(".github/workflows/README.md")
+TITLE = "# Workflows\n"
+FILE = "handoff.md"
+
+
+@click.command("handoff")
+@click.option("--repo", default="", help="owner/name; without it the only one in the store.")
+@click.option("--since", default="30d", show_default=True, help="Changes since: a date, a length back, or all.")
+@click.option("--window", default="90d", show_default=True, help="What figures rest on: a date, a length back, or all.")
+@click.option("--out", "out_path", type=click.Path(path_type=Path), help="Folder for handoff.md and README.md.")
+@click.option(
+    "--workspace",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Checkout whose .github/workflows/README.md is brought up to date.",
+)
+@click.option("--sample", "is_sample", is_flag=True, help="The bundled sample instead of the store.")
+@click.option("--json", "as_json", is_flag=True, help="The hand-off as JSON.")
+@config_option
+@store_option
+def handoff_command(
+    *,
+    repo: str,
+    since: str,
+    window: str,
+    out_path: Path | None,
+    workspace: Path | None,
+    is_sample: bool,
+    as_json: bool,
+    config_path: str,
+    store_path: Path,
+) -> None:
+    """Tell the next one of CI: changes made, flaky tests, performance, open findings, whom to tag.
+
+    It is printed as Markdown, and written to a folder with --out, beside a page about every workflow: triggers, jobs,
+    graph of needs, time-outs, caches, times, failure rates, owners. In a README that is there, only what stands between
+    kotaci's markers is replaced.
+    """
+    from kotaci.config import Config
+    from kotaci.facts import build_facts, read_history
+    from kotaci.pages.handoff import TABLES, handoff_page, said_of, to_handoff, to_json
+    from kotaci.pages.workflows import workflows_page
+    from kotaci.sample import SAMPLE, open_sample
+    from kotaci.store import open_store
+
+    readmes = [] if out_path is None else [out_path / "README.md"]
+    if workspace is not None:
+        if not (workspace / README.parent).is_dir():
+            raise BadInput(workspace, f"has no {README.parent}", "name the folder of a checkout with --workspace")
+        readmes.append(workspace / README)
+    for path in readmes:
+        _with_section(path, "")
+    is_sample = is_sample or str(store_path) == SAMPLE
+    asked = "" if is_sample else repo or default_repo(ENVIRONMENT)
+    settings = Config() if is_sample else config_here(store_path=store_path, repo=asked, config_path=config_path)
+    with open_sample() if is_sample else open_store(store_path) as store:
+        with progress("tables") as tell:
+            build_facts(store, on_progress=tell)
+        history = read_history(store, repo=asked, since=window, tables=TABLES)
+        if settings.base_branch:
+            history = replace(history, default_branch=settings.base_branch)
+        begin = Window.parse(since=since, as_of=history.as_of).since
+        everything = read_history(store, repo=asked, since="all", tables=["runs", "commits"])
+        sha, texts = _files(store, everything, history.default_branch)
+        handoff = to_handoff(history, settings, texts=texts, commit_sha=sha, since=begin)
+    page, section = handoff_page(handoff), workflows_page(handoff.workflows)
+    written = []
+    if out_path is not None:
+        out_path.mkdir(parents=True, exist_ok=True)
+        (out_path / FILE).write_text(page, encoding="utf-8")
+        written.append(out_path / FILE)
+    for path in readmes:
+        _write(path, _with_section(path, section))
+        written.append(path)
+    if as_json:
+        click.echo(json.dumps(to_json(handoff), indent=1, ensure_ascii=False))
+    elif out_path is None:
+        click.echo(page, nl=False)
+    for path in written:
+        err.print(f"Written: {path}")
+    err.print(f"{handoff.history.repo}: {said_of(handoff)}")
+
+
+def _files(store: Store, history: History, branch: str) -> tuple[str, dict[str, str]]:
+    """Return the newest commit that ran on the branch, else anywhere, whose workflow files are held, and these."""
+    from kotaci.facts.repository import workflow_texts
+
+    trees = {
+        sha: tree
+        for sha, tree in zip(history["commits"]["commit_sha"], history["commits"]["workflows_tree"], strict=True)
+        if isinstance(tree, str) and tree
+    }
+    runs = history["runs"].sort_values(["started_at", "run_id"], ascending=False)
+    of_base = runs[(runs["branch"] == branch) & (runs["event"] != "pull_request")]
+    for sha in dict.fromkeys([*of_base["head_sha"], *runs["head_sha"]]):
+        if sha in trees:
+            return str(sha), workflow_texts(store, history.repo, trees[sha])
+    return "", {}
+
+
+def _with_section(path: Path, section: str) -> str:
+    """Return the README at `path`, or a new one, with that section. Raises BadInput for one that cannot hold it."""
+    from kotaci.pages.workflows import NAME
+    from kotaci.report.sections import replace_section
+
+    try:
+        text = path.read_bytes().decode("utf-8") if path.exists() else TITLE
+    except UnicodeDecodeError as error:
+        raise BadInput(path, "is not UTF-8", "save it as UTF-8 and run it again") from error
+    return replace_section(text, section, name=NAME, source=path)
+
+
+def _write(path: Path, text: str) -> None:
+    """Replace the file in one step."""
+    new = path.with_suffix(".md.new")
+    new.write_bytes(text.encode("utf-8"))
+    new.replace(path)
