@@ -21,6 +21,7 @@ from kotaci.analysis.metrics import assess_metrics
 from kotaci.config import Config, parse_codeowners
 from kotaci.facts import History
 from kotaci.model import Finding, Verdict, commit_url, plural, short_workflow
+from kotaci.pages.caches import TABLES as CACHE_TABLES
 from kotaci.pages.flaky import TABLES as FLAKE_TABLES
 from kotaci.pages.opening import window_words
 from kotaci.pages.workflows import WorkflowFacts, owner_of, owners_told
@@ -29,7 +30,7 @@ from kotaci.report import words
 from kotaci.report.inline import link
 
 TABLES = tuple(
-    dict.fromkeys([*METRIC_TABLES, *FAILURE_TABLES, *FLAKE_TABLES, "units", "caches", "workflow_jobs", "commits"])
+    dict.fromkeys([*METRIC_TABLES, *FAILURE_TABLES, *FLAKE_TABLES, *CACHE_TABLES, "workflow_jobs", "commits"])
 )
 """The tables that a hand-off reads."""
 MOST_CHANGES = 40
@@ -66,8 +67,8 @@ def to_handoff(
     )  # fmt: skip
     flakiness = assess_flakes(**{name: tables[name] for name in FLAKE_TABLES}, as_of=as_of, options=settings.flakes)
     triage = assess_failures(tables, default_branch=base, as_of=as_of, options=settings.triage)
-    names = ("runs", "jobs", "cache_events", "units", "setups", "caches")
-    caching = assess_caching(**{name: tables[name] for name in names}, default_branch=base, options=settings.caching)
+    caches = {name: tables[name] for name in CACHE_TABLES}
+    caching = assess_caching(**caches, default_branch=base, options=settings.caching)
     over = {f"failure:{group.id}" for group in triage.groups if not _is_open(group)}
     told = (*health.findings, *(one for one in triage.findings if one.id not in over), *caching.findings)
     found = {one.id: one for one in told}
