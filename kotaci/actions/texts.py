@@ -27,7 +27,7 @@ MAX_ANNOTATIONS = 10
 _TABLE_ROWS = (30, 15, 5)
 _MAX_ANSWER = 4_000
 _ANCHOR = re.compile(r"\[((?:[^\[\]\\]|\\.)*)\]\(#[^)\s]*\)")
-_ACTIVE = re.compile(r"[@#](?=\w)|:(?=//)")
+_ACTIVE = re.compile(r"[@#](?=\w)|\bgh-(?=\w)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,126 @@
+"""`kotaci apply` killed after each request it makes, or told to stop, and applied again: everything is there once."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kotaci.actions import Applied, Kind, write_plan
+from tests.actions.conftest import TOKEN
+from tests.actions.plans import CHECKS, plan_for
+from tests.github_server import Server
+from tests.github_server.policy import Answer
+
+Apply = Callable[..., list[Applied]]
+
+
+def start(arguments: list[str]) -> None:
+    """Run the command line in a process of its own, silently."""
+    os.environ["GITHUB_TOKEN"] = TOKEN
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    from kotaci.cli import main
+
+    sys.exit(main(arguments))
+
+
+class Killer:
+    """Kills a process as soon as the server has done what the process asked for the `n_th` time, before it hears."""
+
+    def __init__(self, server: Server) -> None:
+        self.server, self.plain, self.n_th, self.n, self.pid = server, server.answer, 0, 0, 0
+
+    def arm(self, n_th: int) -> None:
+        """Kill after so many requests, counted from now."""
+        self.n_th, self.n = n_th, 0
+
+    def answer(self, request: Any) -> Answer | None:
+        """Answer as the server does, then kill."""
+        told = self.plain(request)
+        self.n += 1
+        if self.n == self.n_th and self.pid:
+            os.kill(self.pid, signal.SIGKILL)
+            return None
+        return told
+
+
+@pytest.fixture(scope="module")
+def processes() -> Any:
+    """Return where processes are forked from that have everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["kotaci.cli", "kotaci.actions", "kotaci.github", "tests.actions.test_killing"])
+    return context
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", Kind)
+def test_killed_after_any_request_and_applied_again(
+    kind: Kind, server: Server, apply: Apply, processes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    plan = plan_for(kind, server, tmp_path)
+    write_plan(plan, tmp_path / "plan.json")
+    killer = Killer(server)
+    monkeypatch.setattr(server, "answer", killer.answer)
+    clean = {name: dict(getattr(server.state, name)) for name in ("issues", "comments", "commit_comments")}
+    clean_issues = {number: dict(told) for number, told in clean["issues"].items()}
+    words = ["apply", str(tmp_path / "plan.json"), "--api-url", server.api_url, "--points", "0"]
+    n_killed = n_th = 0
+    while True:
+        n_th += 1
+        for name, things in clean.items():
+            held = clean_issues if name == "issues" else things
+            setattr(server.state, name, {key: dict(told) for key, told in held.items()})
+        for run_id in server.state.runs:
+            server.state.runs[run_id] = {1: server.state.runs[run_id][1]}
+        process = processes.Process(target=start, args=(words,))
+        killer.pid = 0
+        killer.arm(n_th)
+        process.start()
+        killer.pid = process.pid or 0
+        process.join()
+        killer.pid = 0
+        if process.exitcode == 0:
+            break
+        assert process.exitcode == -signal.SIGKILL
+        n_killed += 1
+        apply(plan)
+        assert CHECKS[kind](server), f"killed after request {n_th}"
+        assert [one.done for one in apply(plan)] == ["nothing to do"]
+    assert CHECKS[kind](server)
+    assert n_killed >= 4
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_two_processes_that_write_in_the_same_moment(
+    kind: Kind, server: Server, processes: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    write_plan(plan_for(kind, server, tmp_path), tmp_path / "plan.json")
+    words = ["apply", str(tmp_path / "plan.json"), "--api-url", server.api_url, "--points", "0"]
+    plain, both = server.answer, threading.Barrier(2)
+
+    def answer(request: Any) -> Answer | None:
+        if request.method != "GET" and both.n_waiting < 2 and not both.broken:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(30)
+                both.abort()
+        return plain(request)
+
+    monkeypatch.setattr(server, "answer", answer)
+    pair = [processes.Process(target=start, args=(words,)) for _ in range(2)]
+    for process in pair:
+        process.start()
+    for process in pair:
+        process.join()
+    assert [process.exitcode for process in pair] == [0, 0]
+    assert sum(one.method in {"POST", "PATCH"} for one in server.asked) >= 2
+    assert CHECKS[kind](server)
