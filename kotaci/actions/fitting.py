@@ -14,6 +14,8 @@ CONTENT_BUDGET = 56_000
 """Characters of what a section says; marker, history and GitHub's limit of 65,536 leave so much in any case."""
 
 MAX_LINKS = 5
+MIN_MINUTES = 0.05
+"""A cost below this is none."""
 
 _PLACES = re.compile(
     r"https://[A-Za-z0-9.:-]{1,200}/[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}/"
@@ -34,7 +36,7 @@ def card(finding: Finding) -> str:
         f"- **To do:** {md.escape_text(finding.remedy)}" if finding.remedy else "",
         f"- **How sure:** {finding.certainty}, n = {finding.n:,}; {md.escape_text(finding.method)}",
         f"- **Cost:** {minutes(finding.price.minutes)}, {md.escape_text(finding.price.basis)}"
-        if finding.price.minutes is not None and finding.price.basis != "none"
+        if finding.price.basis != "none" and (finding.price.minutes or 0) >= MIN_MINUTES
         else "",
         f"- **Evidence:** {' · '.join(map(link, finding.evidence[:MAX_LINKS]))}" if finding.evidence else "",
     ]

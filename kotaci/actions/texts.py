@@ -24,7 +24,10 @@ SUMMARY_BYTES = 1024 * 1024
 MAX_ANNOTATIONS = 10
 """GitHub shows ten warnings and ten notices of a step."""
 
-_TABLE_ROWS = (30, 15, 5)
+_TABLE_ROWS = (12, 6, 3)
+MAX_NAMED = 5
+"""Findings that a comment on work names; the report has them all."""
+
 _MAX_ANSWER = 4_000
 _ANCHOR = re.compile(r"\[((?:[^\[\]\\]|\\.)*)\]\(#[^)\s]*\)")
 _ACTIVE = re.compile(r"[@#](?=\w)|\bgh-(?=\w)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
@@ -101,9 +104,26 @@ def green_again(what: str, *, report: ReportFolder) -> str:
 
 
 def started(number: int, findings: Sequence[Finding], *, report: ReportFolder) -> str:
-    """Return the comment with which work on an issue starts."""
-    head = f"Investigating CI issue #{number}.\n\n{_diagnosis(findings)}"
-    return fit_findings(findings, lambda told: _paragraphs(head, told, source(report)))
+    """Return the comment with which work on an issue starts: what the report finds broken."""
+    broken = broken_first(findings)
+    head = f"Investigating CI issue #{number}.\n\n{_diagnosis(broken)}"
+    return _with_first(broken, head, report)
+
+
+_BROKEN = ("red-now", "failure", "flaky-test", "failing-workflow", "restless-job", "silent-workflow", "lost-tests")
+"""Kinds of findings that say that something is broken, the most telling first; others say what could be better."""
+
+
+def broken_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Return what is broken, the most severe first and then by what its kind tells."""
+    broken = [finding for finding in findings if finding.kind in _BROKEN]
+    return sorted(broken, key=lambda finding: (-finding.severity, _BROKEN.index(finding.kind)))
+
+
+def _with_first(findings: Sequence[Finding], head: str, report: ReportFolder) -> str:
+    first, n_more = findings[:MAX_NAMED], len(findings) - MAX_NAMED
+    rest = f"… and {plural(n_more, 'more finding')}" if n_more > 0 else ""
+    return fit_findings(first, lambda told: _paragraphs(head, told, rest, source(report)))
 
 
 def _paragraphs(*parts: str) -> str:
@@ -111,7 +131,7 @@ def _paragraphs(*parts: str) -> str:
 
 
 def _diagnosis(findings: Sequence[Finding]) -> str:
-    first = next(iter(by_urgency(findings)), None)
+    first = next(iter(findings), None)
     told = "nothing stands out in the newest report."
     if first is not None:
         claim = md.escape_text(one_line(first.claim, width=600))
@@ -126,10 +146,10 @@ def progress(fixed: Sequence[str], change: Measured | None) -> str:
 
 
 def result(findings: Sequence[Finding], change: Measured | None, *, report: ReportFolder) -> str:
-    """Return the comment with which work on an issue ends: what is left, and what changed."""
-    left = f"{plural(len(findings), 'finding')} left" if findings else "nothing left"
-    head = f"CI result: {left}. {build_time(change)}"
-    return fit_findings(findings, lambda told: _paragraphs(head, told, source(report)))
+    """Return the comment with which work on an issue ends: what is still broken, and what changed."""
+    broken = broken_first(findings)
+    left = f"{plural(len(broken), 'finding')} left" if broken else "nothing left"
+    return _with_first(broken, f"CI result: {left}. {build_time(change)}", report)
 
 
 def impact(report: ReportFolder, change: Measured | None) -> str:
@@ -156,7 +176,7 @@ def digest(report: ReportFolder, *, report_url: str = "", budget: int = CONTENT_
 
     def whole(told: str) -> str:
         shown = "\n".join(f"- {figure}" for figure in figures)
-        parts = ["## CI report", *map(_answer, report.parts), told, shown, where, source(report)]
+        parts = ["## CI report", *map(_answer, report.parts), shown, told, where, source(report)]
         return _paragraphs(*parts)
 
     rungs = [whole(_table(findings, n)) for n in _TABLE_ROWS]
