@@ -22,8 +22,11 @@ FAILING, FLAKY = "failing-workflow", "flaky-test"
 
 MAX_ID = 100
 
-_OF_WORKFLOW = {"red-now": Severity.HIGH, "failing-workflow": Severity.MEDIUM, "failure": Severity.HIGH}
-"""Kinds of findings that make the issue of their workflow, from this severity."""
+_RED = {"red-now": Severity.HIGH, "failure": Severity.HIGH}
+"""Kinds of findings that say that a workflow fails now, from this severity; they make its issue."""
+
+_BESIDES = frozenset({"failing-workflow"})
+"""Kinds that stand in that issue too, but make none: a rate over a window falls long after all is green."""
 
 _LABELS = {
     FAILING: ("ci", "ci-cd", "ci/cd", "cicd", "continuous-integration", "github-actions", "area-ci"),
@@ -38,8 +41,8 @@ class PlanOptions:
 
     max_new: int = 5
     """New issues in one plan; what is over it is said, and comes with the next one."""
-    min_flaky: Severity = Severity.MEDIUM
-    """Flaky tests below this severity get no issue."""
+    min_severity: Severity = Severity.MEDIUM
+    """What is less severe gets no new issue; one that is there is brought up to date."""
 
 
 PLAN = PlanOptions()
@@ -85,9 +88,9 @@ def plan_findings(
     """
     check_report(report, repo)
     builder = _Builder(report, held, str(repo), labels)
-    subjects = sorted(_subjects(report, options), key=lambda one: -one.severity)
+    subjects = sorted(_subjects(report), key=lambda one: -one.severity)
     for subject in subjects:
-        builder.add(subject, max_new=options.max_new)
+        builder.add(subject, options)
     builder.close_green([subject.marker for subject in subjects])
     if builder.n_over:
         told = f"{plural(builder.n_over, 'new issue')} over the limit of {options.max_new} a run"
@@ -110,23 +113,24 @@ def moment(report: ReportFolder) -> str:
     return f"{report.as_of:%Y-%m-%dT%H:%MZ}" if report.as_of else ""
 
 
-def _subjects(report: ReportFolder, options: PlanOptions) -> Iterator[_Subject]:
-    workflows: dict[str, list[Finding]] = {}
+def _subjects(report: ReportFolder) -> Iterator[_Subject]:
+    red: dict[str, list[Finding]] = {}
     for finding in report.findings:
-        if finding.workflow and finding.severity >= _OF_WORKFLOW.get(finding.kind, 99):
-            workflows.setdefault(finding.workflow, []).append(finding)
-        if finding.kind == FLAKY and finding.severity >= options.min_flaky:
+        if finding.workflow and finding.severity >= _RED.get(finding.kind, 99):
+            red.setdefault(finding.workflow, []).append(finding)
+        if finding.kind == FLAKY:
             marker = _marker(report, FLAKY, finding.id, finding.subject, [finding])
             title = texts.title(finding.workflow or "tests", f"flaky test {finding.subject}")
             yield _Subject(marker, title, texts.flaky(finding), [finding], finding.severity)
-    for workflow, found in workflows.items():
+    for workflow, found in red.items():
+        besides = [one for one in report.findings if one.kind in _BESIDES and one.workflow == workflow]
         marker = _marker(report, FAILING, f"{FAILING}:{workflow}", workflow, found)
-        severity = max(finding.severity for finding in found)
-        yield _Subject(marker, texts.title(workflow, _condition(found)), texts.failing(workflow), found, severity)
+        title = texts.title(workflow, _condition(found))
+        yield _Subject(marker, title, texts.failing(workflow), [*found, *besides], Severity.HIGH)
 
 
 def _condition(findings: Sequence[Finding]) -> str:
-    """Return what a workflow fails on: a branch, one failure, or many of its runs."""
+    """Return what a workflow fails on: a branch, one failure, or how many."""
     red = next((finding for finding in findings if finding.kind == "red-now"), None)
     branch = re.search(r"red on (\S+) since", red.claim) if red else None
     if branch:
@@ -134,7 +138,7 @@ def _condition(findings: Sequence[Finding]) -> str:
     failures = [finding for finding in findings if finding.kind == "failure"]
     if len(failures) == 1:
         return failures[0].subject.partition(" / ")[2] or failures[0].subject
-    return "many of its runs"
+    return plural(len(failures), "failure")
 
 
 def _marker(report: ReportFolder, topic: str, name: str, exemplar: str, found: Sequence[Finding]) -> Marker:
@@ -172,10 +176,11 @@ class _Builder:
             tuple(dict.fromkeys(self.left_out)),
         )
 
-    def add(self, subject: _Subject, *, max_new: int) -> None:
+    def add(self, subject: _Subject, options: PlanOptions) -> None:
         known = self.held.find(subject.marker, besides=self.used)
         if known is None:
-            self._create(subject, max_new)
+            if subject.severity >= options.min_severity:
+                self._create(subject, options.max_new)
             return
         self.used.add(known.number)
         before = find_section(known.body, subject.marker)

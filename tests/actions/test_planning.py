@@ -89,7 +89,19 @@ def test_over_the_limit_is_said(tmp_path: Path) -> None:
 
 def test_low_ones_get_no_issue(tmp_path: Path) -> None:
     found = [finding(severity=Severity.LOW), finding("failure", "ci.yml / a: b", severity=Severity.MEDIUM)]
-    assert plan_findings(write_report(tmp_path, {"all": found}), Held(), repo=WHERE).actions == ()
+    low = write_report(tmp_path / "low", {"all": found}, as_of=LATER)
+    assert plan_findings(low, Held(), repo=WHERE).actions == ()
+    held = holding(plan_findings(write_report(tmp_path / "night", {"all": [finding()]}), Held(), repo=WHERE))
+    assert kinds(plan_findings(low, held, repo=WHERE)) == [(Kind.UPDATE_ISSUE, 1)]
+
+
+def test_a_rate_over_a_window_opens_nothing_and_keeps_nothing_open(tmp_path: Path) -> None:
+    rate = finding("failing-workflow", "ci.yml", claim="failed in 33 of 101 runs")
+    night = plan_findings(write_report(tmp_path / "a", {"ci_health": [red_now(), rate]}), Held(), repo=WHERE)
+    assert "failed in 33 of 101 runs" in night.actions[0].body
+    green = write_report(tmp_path / "b", {"ci_health": [rate]}, as_of=LATER)
+    assert kinds(plan_findings(green, holding(night), repo=WHERE)) == [(Kind.CLOSE_ISSUE, 1)]
+    assert plan_findings(green, Held(), repo=WHERE).actions == ()
 
 
 def test_what_is_there_is_brought_up_to_date(report: ReportFolder, tmp_path: Path) -> None:
