@@ -55,6 +55,6 @@ def test_each_job_may_no_more_than_it_must() -> None:
     assert WORKFLOW["permissions"] == {}
     assert {name: job["permissions"] for name, job in WORKFLOW["jobs"].items()} == {
         "report": {"actions": "read", "checks": "read", "contents": "read"},
-        "publish": {"issues": "write"},
+        "publish": {"contents": "read", "issues": "write"},
         "tidy": {"actions": "write"},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from githubkit import GitHub, TokenAuthStrategy
 
+from kotaci.cli import cli
 from kotaci.store import open_store
 from tests.github_server import Limits, State, serve
 from tests.nightly.acting import ACT, ROOT, Checkout, Night, Shelf, make_home
@@ -26,7 +29,8 @@ ENDS_AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 @dataclass
 class Morning:
-    """What a night did, and what there is after it: reports, caches, what the store holds, runs that were added."""
+    """What a night did, and what there is after it: reports, caches, what the store holds, runs that were added, issues
+    as (title, state), comments as (issue, text)."""
 
     night: Night
     reports: set[str]
@@ -35,6 +39,8 @@ class Morning:
     others: int
     held: dict[str, Any]
     added: set[int]
+    issues: dict[int, tuple[str, str]]
+    comments: list[tuple[int, str]]
 
 
 def break_notebook(folder: Path) -> None:
@@ -65,14 +71,26 @@ def mornings(tmp_path_factory: pytest.TempPathFactory) -> list[Morning]:
                 held = store.summary()
             reports = {path.name for path in (checkout.kept / "artifacts" / "kotaci-reports").iterdir()}
             keys = (shelf.keys_of("kotaci-open"), shelf.keys_of("kotaci-closed"))
-            found.append(Morning(night, reports, *keys, len(shelf.others), held, added))
+            issues = {number: (told["title"], told["state"]) for number, told in state.issues.items()}
+            comments = [(told["issue"], told["body"]) for told in state.comments.values()]
+            found.append(Morning(night, reports, *keys, len(shelf.others), held, added, issues, comments))
 
-        checkout.variables["KOTACI_MAX_REQUESTS"] = "110"
+        (nightly,) = (told for told in state.workflows.values() if told["path"].endswith("nightly.yml"))
+        of_nightly = {"name": nightly["name"], "path": nightly["path"], "workflow_id": nightly["id"]}
+
+        def run(conclusion: str) -> int:
+            told = {**of_nightly, "event": "schedule", "head_branch": "main", "conclusion": conclusion}
+            number: int = state.add_run(**told)["id"]
+            return number
+
+        with GitHub(TokenAuthStrategy("token-one"), base_url=server.api_url) as people:
+            people.rest.issues.create("example", "generated", title="How is our CI?")
+        checkout.variables |= {"KOTACI_MAX_REQUESTS": "110", "KOTACI_ISSUE": "1"}
         sleep(set(state.runs), notebooks="ci_health broken.ipynb")
         del checkout.variables["KOTACI_MAX_REQUESTS"]
-        sleep({state.add_run(conclusion="success")["id"] for _ in range(2)}, notebooks="ci_health")
+        sleep({run("failure")}, notebooks="ci_health")
         shutil.rmtree(checkout.kept / "caches" / found[-1].closed[0])
-        sleep({state.add_run(conclusion="success")["id"]}, notebooks="ci_health")
+        sleep({run("success"), run("success")}, notebooks="ci_health")
     return found
 
 
@@ -80,7 +98,8 @@ def test_a_budget_of_requests_ends_no_night(mornings: list[Morning]) -> None:
     first, second, _ = mornings
     assert first.night.steps["report", "Fetch what is new"] == "success"
     assert "there is more to fetch than tonight's requests allow" in first.night.said
-    assert first.night.n_requests < 140
+    (n_requests,) = re.findall(r"new things in kotaci-store; (\d+) requests", first.night.said)
+    assert int(n_requests) <= 110
     assert second.held["payloads"]["run"] > first.held["payloads"]["run"]
 
 
@@ -102,7 +121,7 @@ def test_each_night_asks_for_the_new_alone(mornings: list[Morning]) -> None:
     assert unfinished < first.added
     assert len(unfinished) <= 2
     assert third.night.n_requests < 40
-    assert third.held["payloads"]["run"] == second.held["payloads"]["run"] + 1
+    assert third.held["payloads"]["run"] == second.held["payloads"]["run"] + 2
 
 
 def test_closed_months_are_saved_once_and_older_caches_go(mornings: list[Morning]) -> None:
@@ -123,3 +142,16 @@ def test_closed_months_that_the_cache_lost_cost_their_texts_alone(mornings: list
     assert (second.held["logs"]["pruned"], third.held["logs"]["pruned"] > 0) == (0, True)
     assert third.held["logs"]["not_fetched"] == second.held["logs"]["not_fetched"]
     assert third.night.n_logs <= 2 * len(third.added | third.night.runs_asked)
+
+
+@pytest.mark.skipif("publish" not in cli.commands, reason="needs kotaci plan, apply and publish")
+def test_an_issue_is_opened_then_updated_then_closed_and_one_comment_kept(mornings: list[Morning]) -> None:
+    title, (_, second, third) = "CI: nightly.yml failing on main", mornings
+    assert [morning.issues for morning in mornings] == [
+        {1: ("How is our CI?", "open"), 2: (title, state)} for state in ("open", "open", "closed")
+    ]
+    assert [len(morning.comments) for morning in mornings] == [1, 1, 1]
+    assert len({morning.comments[0] for morning in mornings}) == 3
+    assert "/actions/runs/103/artifacts/" in third.comments[0][1]
+    assert ("PATCH", "/repos/{owner}/{repo}/issues/{issue_number}") in second.night.written
+    assert (second.night.code, third.night.code) == (0, 0)
