@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from kotaci.report.sections import markers, replace_section
 from kotaci.tables import COMMITS, JOBS
 from kotaci.workflows import parse_workflow
 from tests.analysis.frames import frame, job, run
-from tests.builders import SEEDED
+from tests.builders import LAST, REPO, SEEDED, checkout, job_log, script, set_up
 
 TRUTHS = {
     truth["id"]: truth for truth in json.loads((sample_folder() / "truths.json").read_text(encoding="utf-8"))["truths"]
@@ -124,6 +125,7 @@ def test_only_the_section_of_a_readme_is_replaced(made: Made) -> None:
     assert made.readme.decode() == OURS.replace("old", section.replace("\n", "\r\n"))
 
 
+@pytest.mark.slow
 def test_the_same_store_gives_the_same_bytes(handoff: Run, tmp_path: Path) -> None:
     said = []
     for _ in range(2):
@@ -157,6 +159,58 @@ def test_a_readme_that_cannot_hold_the_section_is_left_alone(
     code, _, err = handoff("--out", tmp_path)
     assert (code, said in err) == (2, True), err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"README.md": body}
+
+
+def test_a_store_without_commits_says_so_and_leaves_a_readme_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = tmp_path / "build.txt"
+    log.write_text(job_log([set_up(job="build"), checkout(), script(3, "make", "boom", exit_code=2), LAST]))
+    store = str(tmp_path / "store")
+    said = ["--repo", REPO, "--run", "7", "--workflow", "ci.yml"]
+    assert main(["import", str(log), *said, "--store", store]) == 0
+    readme = tmp_path / ".github/workflows/README.md"
+    readme.parent.mkdir(parents=True)
+    readme.write_text("Ours.\n")
+    capsys.readouterr()
+    assert main(["handoff", "--store", store, "--workspace", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert "Cannot be told: no commit is held." in told.out
+    assert "Nobody is named" in told.out
+    assert "no workflow file is held, so no README is written" in told.err
+    assert readme.read_text() == "Ours.\n"
+
+
+def test_a_strangers_commit_does_nothing_in_the_hand_off(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], hostile: list[str]
+) -> None:
+    clone, store = tmp_path / "clone", str(tmp_path / "store")
+    workflow = clone / ".github/workflows/ci.yml"
+    workflow.parent.mkdir(parents=True)
+    subjects = [
+        " ".join(words.replace("\0", "").split()) for words in [*hostile, "fixes #12 @octocat | GH-3 www.evil.test"]
+    ]
+
+    def git(*words: str) -> None:
+        who = ["-c", "user.name=@octocat [x](y)", "-c", "user.email=o@example.com"]
+        subprocess.run(["git", *who, *words], cwd=clone, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    for place, subject in enumerate(subjects):
+        workflow.write_text(f"on: push\njobs: {{a{place}: {{runs-on: x}}}}\n")
+        git("add", "--all")
+        git("commit", "--quiet", "--cleanup=verbatim", "-m", subject)
+    assert main(["import", "--git", str(clone), "--repo", REPO, "--store", store]) == 0
+    capsys.readouterr()
+    assert main(["handoff", "--since", "all", "--store", store]) == 0
+    page = capsys.readouterr().out
+    assert page.count("| `ci.yml` |") == len(subjects)
+    html = to_html(page)
+    links = re.findall(r'(?:href|src)="([^"]*)"', html)
+    assert all(one.startswith(f"https://github.com/{REPO}/commit/") for one in links)
+    text = re.sub(r"<[^>]*>", "", re.sub(r"<code[^>]*>.*?</code>", "", html, flags=re.DOTALL))
+    assert not re.search(r"@\w|#\d|\bGH-\d|://\w|\bwww\.\w", re.sub(r"&#\d+;", "", text))
+    assert not re.search(r"<(?:script|img|svg|iframe|style|h1 [^>]*on)", html)
 
 
 # -- changes and jobs -----------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kotaci.cli import main
 from kotaci.cli.act import find_act
@@ -22,9 +24,10 @@ from kotaci.logs.act import ActLog
 from kotaci.logs.comparing import Sameness, compare
 from kotaci.model import BadInput
 from kotaci.places import sample_folder
+from kotaci.workflows import parse_workflow
 from kotaci.workflows.local import LocalJob, act_arguments, to_event, to_local, to_script
 from kotaci.workflows.nodes import read_tree, to_plain
-from tests.builders import LAST, checkout, job_log, script, set_up
+from tests.builders import LAST, SEEDED, checkout, job_log, script, set_up
 from tests.recorder.registry import serving
 
 TRUTHS = {
@@ -376,6 +379,41 @@ def test_what_act_prints_reads_as_a_log_of_githubs() -> None:
     why = explain(log.text)
     assert (why.step, why.exit_code, why.cause) == ("Run cargo test", 101, "compile")
     assert "/home/runner/work/k/k/src/lib.rs" in why.headline
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=6,
+)
+keys = st.sampled_from(
+    ["msg", "job", "jobID", "level", "stage", "step", "stepID", "command", "arg", "raw_output", "jobResult", "time"]
+)
+
+
+@SEEDED
+@given(st.lists(st.text(max_size=30) | st.dictionaries(keys, json_values, max_size=8).map(json.dumps), max_size=5))
+def test_no_line_of_acts_is_too_odd_to_be_read(lines: list[str]) -> None:
+    log = ActLog(["Run make"], "/home/runner/work/k/k")
+    assert all(isinstance(log.add(line), str) for line in lines)
+    explain(log.text)
+
+
+def of_key(key: str) -> str:
+    return f"on: push\njobs:\n  a: {{runs-on: x}}\n  {key}: {{needs: a, runs-on: x, name: n, steps: [{{run: ls}}]}}\n"
+
+
+@pytest.mark.parametrize("key", ["build", "on", "yes", "'#x'", "_1"])
+def test_any_name_of_a_job_is_cut_out(key: str) -> None:
+    told = local(of_key(key), "n")
+    (alone,) = parse_workflow(told.text, path="x.yml").jobs
+    assert (alone.key, alone.needs, alone.steps[0].run) == (told.key, (), "ls")
+
+
+@pytest.mark.parametrize("key", ["1", "1.50", "null"])
+def test_what_is_no_name_of_a_job_is_refused(key: str) -> None:
+    with pytest.raises(BadInput, match="has a key that is not a name"):
+        local(of_key(key), "n")
 
 
 def test_sameness() -> None:

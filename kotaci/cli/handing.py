@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kotaci.cli.configuring import config_here, config_option
-from kotaci.cli.terminal import err, progress, store_option
+from kotaci.cli.terminal import complain, err, progress, store_option
 from kotaci.model import BadInput, Window
 from kotaci.places import ENVIRONMENT, default_repo
 
@@ -88,6 +88,9 @@ def handoff_command(
         out_path.mkdir(parents=True, exist_ok=True)
         (out_path / FILE).write_text(page, encoding="utf-8")
         written.append(out_path / FILE)
+    if readmes and not texts:
+        complain("no workflow file is held, so no README is written; import a clone with `kotaci import --git`")
+        readmes = []
     for path in readmes:
         _write(path, _with_section(path, section))
         written.append(path)

@@ -57,8 +57,8 @@ class ActLog:
         if told.get("raw_output"):
             self._print(told, said)
             return said
-        if told.get("command") in _MARKS:
-            mark = told["command"]
+        mark = told.get("command")
+        if isinstance(mark, str) and mark in _MARKS:
             text = "##[endgroup]" if mark == "endgroup" else f"##[{mark}]{told.get('arg', '')}"
             self._print(told, text)
             return "" if mark in {"group", "endgroup"} else f"{mark}: {told.get('arg', '')}"
@@ -76,9 +76,11 @@ class ActLog:
         return ""
 
     def _title(self, told: dict[str, Any]) -> str:
-        number = (told.get("stepID") or [""])[0]
-        is_own = isinstance(number, str) and number.isascii() and number.isdigit() and int(number) < len(self.titles)
-        return self.titles[int(number)] if is_own else f"Run {told.get('step', '')}"
+        numbers = told.get("stepID")
+        number = numbers[0] if isinstance(numbers, list) and numbers else ""
+        if isinstance(number, str) and re.fullmatch(r"[0-9]{1,6}", number) and int(number) < len(self.titles):
+            return self.titles[int(number)]
+        return f"Run {told.get('step', '')}"
 
     def _print(self, told: dict[str, Any], text: str) -> None:
         time = _TIME.match(str(told.get("time", "")))

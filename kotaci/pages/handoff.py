@@ -33,6 +33,7 @@ TABLES = tuple(
     dict.fromkeys([*METRIC_TABLES, *FAILURE_TABLES, *FLAKE_TABLES, *CACHE_TABLES, "workflow_jobs", "commits"])
 )
 """The tables that a hand-off reads."""
+IMPORT = "Import a clone with `kotaci import --git`."
 MOST_CHANGES = 40
 MOST_FINDINGS = 25
 MOST_TESTS = 30
@@ -131,10 +132,8 @@ def _more(n: int, of: str) -> Iterator[str]:
 def _changes(handoff: Handoff) -> Iterator[str]:
     rows = handoff.changes.to_dict("records")
     if not rows:
-        held = (
-            "" if len(handoff.history["commits"]) else " No commit is held: import a clone with `kotaci import --git`."
-        )
-        yield f"No workflow file was changed.{held}"
+        is_known = len(handoff.history["commits"]) > 0
+        yield "No workflow file was changed." if is_known else f"Cannot be told: no commit is held. {IMPORT}"
         return
     repo = handoff.history.repo
     yield md.table(
@@ -158,7 +157,8 @@ def _flaky(handoff: Handoff) -> Iterator[str]:
     flakes = handoff.flakiness.of(*CALLED_FLAKY, SUSPECTED)
     jobs = handoff.flakiness.jobs
     if not flakes:
-        yield "No test is known to be flaky."
+        unseen = "" if handoff.flakiness.sees_reruns else " One attempt of each run is held, so no re-run can tell."
+        yield f"No test is known to be flaky.{unseen}"
     else:
         yield md.table(
             ["test", "job", "status", "failed", "rate [95 %]", "last", "people, estimated", "owner"],

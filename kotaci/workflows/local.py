@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from kotaci.model import BadInput, short_workflow
 from kotaci.workflows.declared import WorkflowFile, WorkflowJob, WorkflowStep
@@ -180,7 +181,15 @@ def _cut_out(text: str, key: str, dropped: Collection[int]) -> str:
     yaml.allow_duplicate_keys = True
     yaml.preserve_quotes = True
     yaml.width = 10_000
-    root = yaml.load(text)
+    try:
+        root = yaml.load(text)
+    except (YAMLError, ValueError) as error:
+        said = " ".join(str(error).split())[:120]
+        raise BadInput(
+            f"job {key}", f"cannot be cut out of its file: {said}", "mend the file, or run act on it"
+        ) from error
+    if key not in root["jobs"]:
+        raise BadInput(f"job {key}", "has a key that is not a name", "GitHub wants a letter or _ first: rename it")
     job = root["jobs"][key]
     job.pop("needs", None)
     if dropped:
