@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,15 @@ def test_no_store_is_said_before_anything_is_copied(tmp_path: Path, capsys: pyte
 TOKEN = "ghp_" + "k0tac1" * 6
 
 
-def start(tmp_path: Path) -> tuple[subprocess.Popen[str], list[str], str]:
-    """Start `kotaci lab --sample` for itself; return it, what it said, and the address it gave."""
+def start(
+    tmp_path: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> tuple[subprocess.Popen[str], list[str], str]:
+    """Start `kotaci lab` for itself, without options on the sample; return it, what it said, and the address it
+    gave."""
     own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    environment = {**os.environ, **own, "GITHUB_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1"}
-    words = [sys.executable, "-m", "kotaci", "lab", "mine", "--sample", "--no-browser", "--port", "0"]
+    environment = {**os.environ, **own, "GITHUB_TOKEN": TOKEN, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    options = options or ("--sample",)
+    words = [sys.executable, "-m", "kotaci", "lab", "mine", *options, "--no-browser", "--port", "0"]
     process = subprocess.Popen(words, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
     said = []
     assert process.stderr is not None
@@ -145,6 +150,16 @@ def stop(process: subprocess.Popen[str]) -> None:
     assert (process.returncode, alive) == (0, []), said
     assert "Traceback" not in said
     assert len(started) >= 1
+
+
+def run_all(page: Any, address: str) -> None:
+    """Open the notebook and run its cells."""
+    page.goto(address)
+    page.locator(".jp-Notebook").wait_for(timeout=30_000)
+    # Only the status bar tells it truly: run before, JupyterLab would ask for a kernel.
+    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=30_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
 
 
 def height_of_a_label(page: Any) -> float:
@@ -168,12 +183,7 @@ def test_a_real_jupyterlab(browser: Any, tmp_path: Path) -> None:
         (server,) = [one for one in psutil.Process(process.pid).children() if "jupyterlab" in one.cmdline()]
         assert TOKEN not in server.environ().values()
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
-        page.goto(address)
-        page.locator(".jp-Notebook").wait_for(timeout=30_000)
-        # Only the status bar tells it truly: run before, JupyterLab would ask for a kernel.
-        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=30_000)
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_text("Run All Cells", exact=True).click()
+        run_all(page, address)
         page.locator(".jp-Notebook .kotaci details").last.wait_for(timeout=40_000)
         assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
         assert height_of_a_label(page) < 30, "JupyterLab's own rules for terms break a card's labels"

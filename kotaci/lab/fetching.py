@@ -51,7 +51,7 @@ class FetchPanel(Panel):
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.repo = ipywidgets.Text(description="Fetch", value=repo, placeholder="owner/name", style=LABEL)
-        self.since = ipywidgets.Dropdown(description="Since", options=SINCE, value="30d", style=LABEL)
+        self.since = ipywidgets.Dropdown(description="Fetch since", options=SINCE, value="30d", style=LABEL)
         self.logs = ipywidgets.Dropdown(description="Logs of", options=["failed", "all", "none"], style=LABEL)
         self.start = button(description="Fetch from GitHub")
         self.cancel = button(description="Cancel", disabled=True)

@@ -15,7 +15,8 @@ from kotaci.model import KotaciError
 from kotaci.report import words
 from kotaci.report.blocks import Block, style
 
-WIDE = {"width": "100%"}
+WIDE = {"width": "auto"}
+"""As wide as the column: a share of it would leave no room for the margin."""
 LABEL = {"description_width": "6.5rem"}
 
 

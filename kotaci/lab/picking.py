@@ -19,6 +19,7 @@ from kotaci.pages import health as health_page
 from kotaci.pages import triage as triage_page
 from kotaci.pages.jobs import narrowed, narrowed_triage
 from kotaci.pages.opening import open_held, open_history, opening
+from kotaci.places import ENVIRONMENT, default_repo
 from kotaci.report.blocks import Block
 from kotaci.store import Store
 
@@ -110,7 +111,7 @@ class Desk(Panel):
         self.workflow = ipywidgets.Dropdown(description="Workflow", options=[("all", "")], value="", style=LABEL)
         self.branch = ipywidgets.Dropdown(description="Branch", options=[("all", "")], value="", style=LABEL)
         self.since = ipywidgets.Dropdown(
-            description="Since", options=list(dict.fromkeys([since, *WINDOWS])), value=since, style=LABEL
+            description="Window", options=list(dict.fromkeys([since, *WINDOWS])), value=since, style=LABEL
         )
         self.output = ipywidgets.Output(layout=WIDE)
         self.on_change(self.repo, lambda _: self.read())
@@ -122,7 +123,7 @@ class Desk(Panel):
             row(self.repo, self.workflow, self.branch, self.since), self.said, self.fetch.widget, self.output
         )
         with self.problems_told():
-            self._offer(repo)
+            self._offer(repo or default_repo(ENVIRONMENT))
             self.read()
 
     def tell(self, what: Callable[[History, Any, Config], None]) -> None:

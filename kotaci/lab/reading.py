@@ -19,6 +19,8 @@ WINDOW = 200
 """Lines in the page at a time."""
 OVERLAP = 20
 """Lines of the window before that the next one repeats."""
+ROWS = 24
+"""Lines that are seen at a time, as tall as lab.css makes the log."""
 AHEAD = 8
 """Lines above one that was gone to."""
 MOST_CHARS = 2_000
@@ -91,7 +93,7 @@ class LogViewer(Panel):
         self._controls.layout.display = None if n else "none"
         self.failure.disabled = not self._hits
         with self.quiet():
-            self.position.max, self.position.value = max(1, n - WINDOW + 1), 1
+            self.position.max, self.position.value = max(1, n - ROWS + 1), 1
             self.line.max, self.line.value = max(1, n), 1
             self.search.value = self.where.value = ""
         if self._hits:

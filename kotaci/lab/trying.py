@@ -35,9 +35,9 @@ class WhatIf(Panel):
         )
         self.job = ipywidgets.Dropdown(description="Job", style=LABEL)
         self.kind = ipywidgets.ToggleButtons(
-            description="It", options=[FASTER, SPLIT], style={**LABEL, "button_width": "auto"}
+            description="Change", options=[FASTER, SPLIT], style={**LABEL, "button_width": "auto"}
         )
-        self.step = ipywidgets.Dropdown(description="Of it", options=[WHOLE_JOB], style=LABEL)
+        self.step = ipywidgets.Dropdown(description="Part", options=[WHOLE_JOB], style=LABEL)
         self.percent = _slider("Percent less", value=30, least=0, most=100, by=5)
         self.parts = _slider("Parts", value=2, least=2, most=12, by=1)
         self.overhead = _slider("Set-up, s", value=30, least=0, most=600, by=5)

@@ -24,12 +24,13 @@ from tests.benchmarks.measure import (
     measure_notebooks,
     run_step,
 )
+from tests.benchmarks.scrolling import measure_scrolling
 from tests.benchmarks.timing import measure_timing
 from tests.benchmarks.watching import measure_watch
 
 PARTS = (
     "install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations", "timing",
-    "watch",
+    "watch", "scrolling",
 )  # fmt: skip
 
 
@@ -75,6 +76,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_durations(peers=options.peers)
     if part == "timing":
         return measure_timing(folder, options.sizes, measured=in_own_process)
+    if part == "scrolling":
+        return measure_scrolling()
     if part == "watch":
         return measure_watch(folder)
     if part == "memory":

@@ -17,6 +17,7 @@ from tests.benchmarks.explaining import EXPLAIN_STEPS, to_ere
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
 from tests.benchmarks.measure import in_own_process, measure_histories, run_step
+from tests.benchmarks.scrolling import measure_scrolling
 from tests.benchmarks.timing import measure_timing
 from tests.benchmarks.watching import measure_watch
 
@@ -110,6 +111,12 @@ def test_build_time_is_measured(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert all(value.endswith(" MB peak") for value in rows.values())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_scrolling_is_measured() -> None:
+    rows = dict(measure_scrolling(n_lines=600, n_steps=2))
+    assert len(rows) == 4
+    assert any(value.endswith(" times") for value in rows.values())
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,12 @@ def test_another_repository(two: Path) -> None:
     assert explored.log.pane.value == ""
 
 
+def test_it_opens_with_the_repository_of_the_notebook(two: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KOTACI_REPO", "example/other")
+    assert desk(two).repo.value == "example/other"
+    assert desk(two, repo="example/kvstore").repo.value == "example/kvstore"
+
+
 def test_an_empty_store_says_what_to_do_and_stays_usable(tmp_path: Path) -> None:
     open_store(tmp_path / "store", create=True).close()
     made = desk(tmp_path / "store")

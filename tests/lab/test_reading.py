@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kotaci.lab.reading import MOST_CHARS, WINDOW, LogViewer
+from kotaci.lab.reading import MOST_CHARS, OVERLAP, ROWS, WINDOW, LogViewer
 from kotaci.report.blocks import note
 from kotaci.report.inline import Inline
 from tests.builders import stamped
@@ -43,7 +43,7 @@ def test_it_opens_at_the_lines_that_explain_the_failure_and_comes_back_to_them()
         ("k-hit k-target", "500"), ("k-hit", "501"),
     ]  # fmt: skip
     made.last.click()
-    assert numbers(made)[-1] == 1_000
+    assert numbers(made) == list(range(1_000 - ROWS + 1, 1_001))
     made.failure.click()
     assert 500 in numbers(made)
 
@@ -55,10 +55,11 @@ def test_buttons_go_through_it_without_a_gap() -> None:
         made.forward.click()
         seen |= set(numbers(made))
     assert seen == set(range(1, 1_001))
+    made.last.click()
     made.forward.click()
-    assert numbers(made) == list(range(801, 1_001))
+    assert numbers(made)[-1] == 1_000
     made.back.click()
-    assert numbers(made)[0] == 621
+    assert numbers(made)[0] == 1_000 - ROWS + 1 - WINDOW + OVERLAP
     made.first.click()
     made.back.click()
     assert numbers(made)[0] == 1
@@ -72,6 +73,11 @@ def test_the_slider_and_a_number_move_it() -> None:
     assert 'class="k-target" data-n="700"' in made.pane.value
     made.line.value = 5_000
     assert numbers(made)[-1] == 1_000
+
+
+def test_the_failure_of_a_short_log_is_seen_without_scrolling() -> None:
+    made = viewer(long_log(201), hits=(190,))
+    assert numbers(made)[0] > 190 - ROWS
 
 
 def test_a_search_goes_from_hit_to_hit_and_round() -> None:
