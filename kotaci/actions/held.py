@@ -17,7 +17,9 @@ def is_trusted(told: Mapping[str, Any], *, me: str = "") -> bool:
     Anybody may open an issue with our marker in it; such a one is a stranger's and stays untouched.
     """
     who = told.get("user") or {}
-    return told.get("author_association") in _TRUSTED or who.get("type") == "Bot" or who.get("login") == (me or None)
+    return (
+        told.get("author_association") in _TRUSTED or who.get("type") == "Bot" or (me != "" and who.get("login") == me)
+    )
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from kotaci.actions import (
     plan_findings,
     plan_publish,
 )
+from kotaci.actions.held import is_trusted
 from kotaci.actions.identity import find_sections
 from kotaci.github import Client, Refused, Unreachable
 from kotaci.model import BadInput, KotaciError
@@ -292,3 +293,23 @@ def test_an_issue_of_the_night_before_keeps_its_people(server: Server, apply: Ap
     assert body.startswith("Seen by hand.\r\n\r\n")
     assert body.endswith("\r\n\r\nThanks! And more.")
     assert server.state.issues[5]["labels"] == ["flaky"]
+
+
+def test_a_workflows_token_has_no_account_of_its_own(server: Server, apply: Apply, tmp_path: Path) -> None:
+    server.faults.append(Fault("403", endpoint="/user"))
+    assert [one.done for one in apply(plan_for(Kind.COMMENT_ISSUE, server, tmp_path))] == ["created"]
+
+
+@pytest.mark.parametrize(
+    ("told", "counts"),
+    [
+        ({"author_association": "MEMBER"}, True),
+        ({"author_association": "NONE", "user": {"login": "github-actions[bot]", "type": "Bot"}}, True),
+        ({"author_association": "NONE", "user": {"login": "octocat", "type": "User"}}, True),
+        ({"author_association": "CONTRIBUTOR", "user": {"login": "mallory", "type": "User"}}, False),
+        ({"author_association": "NONE", "user": None}, False),
+    ],
+)
+def test_whose_marker_counts(told: dict[str, Any], counts: bool) -> None:
+    assert is_trusted(told, me="octocat") == counts
+    assert is_trusted({**told, "user": None}, me="") == (told["author_association"] == "MEMBER")
