@@ -17,7 +17,7 @@ from kotaci.report.inline import code, sentence
 if TYPE_CHECKING:
     from kotaci.analysis.timing import Network
 
-__all__ = ["desk", "explorer", "what_if"]
+__all__ = ["actions", "desk", "explorer", "what_if"]
 
 
 def desk(*, store: str, repo: str, since: str, until: str, config: str, shows: str = "failure_triage") -> Any:
@@ -37,6 +37,17 @@ def explorer(of: Any) -> Any:
     from kotaci.lab.exploring import Explorer
 
     found = Explorer()
+    of.tell(found.show)
+    return found
+
+
+def actions(of: Any) -> Any:
+    """Return what writes to GitHub about what is chosen at a desk: a preview first, then a tick, then a button."""
+    if _is_missing():
+        return _how_to_get_it()
+    from kotaci.lab.applying import Apply
+
+    found = Apply()
     of.tell(found.show)
     return found
 

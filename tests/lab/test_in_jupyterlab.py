@@ -1,4 +1,5 @@
-"""An investigation in a real JupyterLab in a real Chromium: pick a repository, find a failure, read its log, fetch."""
+"""An investigation in a real JupyterLab in a real Chromium: pick a repository, find a failure, read its log, fetch,
+comment on an issue of the server on loopback."""
 
 from __future__ import annotations
 
@@ -27,6 +28,8 @@ SOON = 20_000
 def server() -> Iterator[Any]:
     ends_at = datetime.now(UTC).replace(microsecond=0)
     state = State.generated(n_runs=6, n_jobs=2, n_reruns=0, seed=3, ends_at=ends_at)
+    at = {"created_at": "2026-03-02T12:00:00Z", "updated_at": "2026-03-02T12:00:00Z", "user": "octocat"}
+    state.issues[1] = {**at, "id": 1, "number": 1, "title": "Mine", "state": "open", "labels": []}
     with serve(state, {TOKEN: Rights()}, Limits(10**6, points_per_minute=None)) as served:
         yield served
 
@@ -126,6 +129,17 @@ def test_an_investigation(  # noqa: PLR0915  (one path, step by step)
         lab.shows("new things")
         lab.pick("Repository", server.state.full_name)
         lab.shows(server.state.full_name, within=".k-crumb")
+        lab.pick("Write", "comment: work begins")
+        lab.of("Where").fill("issue:1")
+        lab.press("Preview")
+        lab.shows("nothing is written yet")
+        assert server.state.comments == {}
+        look(page, tmp_path / "preview.png")
+        page.get_by_label("I have read it, and it may be written to GitHub").check()
+        lab.press("Apply")
+        lab.shows("Written; applied again, it would write nothing.")
+        (comment,) = server.state.comments.values()
+        assert "Investigating CI issue #1" in comment["body"]
         lab.pick("Repository", "example/kvstore")
         lab.shows("1 of 2 groups.")
 
