@@ -36,6 +36,8 @@ def make_home(folder: Path) -> Path:
     (home / "share").symlink_to(Path(sys.prefix) / "share")
     (packages,) = home.glob("lib/python*/site-packages")
     (packages / "needed.pth").write_text("\n".join(path for path in sys.path if path.endswith("site-packages")))
+    # It comes with JupyterLab alone, and jsonschema spends seconds on its grammars wherever it is there.
+    (packages / "rfc3987_syntax.py").write_text("raise ImportError('is not there without [lab]')\n")
     pip = [
         str(home / "bin" / "python"),
         "-m",
