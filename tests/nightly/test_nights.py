@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from githubkit import GitHub, TokenAuthStrategy
 
-from kotaci.cli import cli
 from kotaci.store import open_store
 from tests.github_server import Limits, State, serve
 from tests.nightly.acting import ACT, ROOT, Checkout, Night, Shelf, make_home
@@ -144,7 +143,6 @@ def test_closed_months_that_the_cache_lost_cost_their_texts_alone(mornings: list
     assert third.night.n_logs <= 2 * len(third.added | third.night.runs_asked)
 
 
-@pytest.mark.skipif("publish" not in cli.commands, reason="needs kotaci plan, apply and publish")
 def test_an_issue_is_opened_then_updated_and_one_comment_kept(mornings: list[Morning]) -> None:
     title, (_, second, third) = "CI: nightly.yml failing on main", mornings
     assert [morning.issues for morning in mornings[:2]] == [{1: ("How is our CI?", "open"), 2: (title, "open")}] * 2
