@@ -48,7 +48,7 @@ class ActLog:
             return self._complaint(line.strip())
         said = told.get("msg", "").rstrip("\n")
         if "jobID" not in told and "job" not in told:
-            return self._complaint(said) if told.get("level") in {"error", "fatal"} else ""
+            return self._complaint(said) if str(told.get("level")) in {"error", "fatal"} else ""
         if self.job_result != "failure":
             self.job_result = str(told.get("jobResult") or self.job_result)
         return self._of_job(told, said)

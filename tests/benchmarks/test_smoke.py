@@ -44,7 +44,7 @@ def test_the_same_seed_gives_the_same_history() -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell the peak memory that way")
 def test_histories_are_measured_and_their_growth_is_told(tmp_path: Path) -> None:
     rows = dict(measure_histories(tmp_path, [25, 50], measured=run_step))
-    assert len(rows) == 1 + 2 * 8
+    assert len(rows) == 1 + 2 * 10
     assert "x of 25" in rows["50 jobs: facts, all"]
     assert rows["25 jobs: facts MB"].endswith(" MB")
     assert list(tmp_path.iterdir()) == []

@@ -47,8 +47,8 @@ OTHERWISE = {"runs": ["source", "created_at"]}
 
 
 MAY_BE_EMPTY = {
-    "benchmarks", "cache_events", "compiler_caches", "phases", "rosters", "test_times", "tests", "units",
-    "usage_samples", "usages",
+    "benchmarks", "cache_events", "compiler_caches", "phases", "rosters", "test_times", "tests",
+    "unit_times", "units", "usage_samples", "usages",
 }  # fmt: skip
 """Tables that hold nothing for the runs that are compared."""
 
