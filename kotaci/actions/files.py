@@ -17,7 +17,7 @@ _HINT = "make the plan again with `kotaci plan`"
 _FORMS = {
     "digest": re.compile(r"[0-9a-f]{0,64}"),
     "sha": re.compile(r"(?:[0-9a-f]{40})?"),
-    "as_of": re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\dZ)?"),
+    "as_of": re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?"),
 }
 """Values that are part of an address or a comparison."""
 

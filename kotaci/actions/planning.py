@@ -14,6 +14,7 @@ from kotaci.actions.identity import Marker, find_section, find_sections, to_sect
 from kotaci.actions.model import Action, Kind, Plan
 from kotaci.config import Labels
 from kotaci.model import BadInput, Finding, Link, Repo, Severity, plural, run_url
+from kotaci.report import words
 from kotaci.report.folder import ReportFolder
 from kotaci.report.words import one_line
 
@@ -110,7 +111,7 @@ def check_report(report: ReportFolder, repo: Repo) -> None:
 
 def moment(report: ReportFolder) -> str:
     """Return the end of the report's data, as markers and plans tell it."""
-    return f"{report.as_of:%Y-%m-%dT%H:%MZ}" if report.as_of else ""
+    return words.moment(report.as_of) if report.as_of else ""
 
 
 def _subjects(report: ReportFolder) -> Iterator[_Subject]:

@@ -121,7 +121,8 @@ def page(
 ) -> Block:
     """Return what the report is about: the line above its title, its footer, and the style of all blocks.
 
-    `scope` says which part (`main · pull requests`); `as_of` is the end of the data, None where there is none.
+    `scope` says which part (`main · pull requests`); `as_of` is the end of the data, None where there is none;
+    for programs it stands there to the second too, as `moment`.
     """
     span = _window_words(window) if isinstance(window, Window) else words.one_line(window)
     told = {
@@ -129,6 +130,7 @@ def page(
         "scope": words.one_line(scope),
         "window": span,
         "as_of": "" if words.is_missing(as_of) else words.time(as_of),
+        "moment": "" if words.is_missing(as_of) else words.moment(as_of),
         "version": words.one_line(version),
     }
     crumb = [told[key] for key in ("repo", "scope", "window") if told[key]]

@@ -91,7 +91,7 @@ def read_report(folder: Path) -> ReportFolder:
             )
         )
     page = next(filter(None, pages), {})
-    said = {(told["repo"], told["scope"], told["as_of"]) for told in pages if told}
+    said = {(told["repo"], told["scope"], told["moment"]) for told in pages if told}
     ids = {finding.id for part in parts for finding in part.findings}
     if len(said) > 1 or ids != {finding.id for finding in _findings(folder / "findings.json")}:
         raise BadInput(folder, "holds reports of different times or data", "run `kotaci report` into an empty folder")
@@ -100,7 +100,7 @@ def read_report(folder: Path) -> ReportFolder:
         repo=page.get("repo", ""),
         scope=page.get("scope", ""),
         window=page.get("window", ""),
-        as_of=_moment(page.get("as_of", "")),
+        as_of=_moment(page.get("moment", "")),
         digest=digest_of_findings(folder),
         parts=tuple(parts),
     )
@@ -130,8 +130,8 @@ def _findings(path: Path) -> tuple[Finding, ...]:
 
 
 def _moment(text: str) -> datetime | None:
-    """Read a moment as `words.time` writes it."""
+    """Read a moment as `words.moment` writes it."""
     try:
-        return datetime.strptime(text, "%d %b %Y, %H:%M UTC").replace(tzinfo=UTC)
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None

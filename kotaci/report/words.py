@@ -116,6 +116,11 @@ def time(moment: Any) -> str:
     return MISSING if is_missing(moment) else f"{_utc(moment).day} {_utc(moment):%b %Y, %H:%M} UTC"
 
 
+def moment(at: Any) -> str:
+    """Return a moment for programs, `2026-11-22T18:40:05Z`: to the second, and in the order of time as text."""
+    return MISSING if is_missing(at) else f"{_utc(at):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def _utc(moment: datetime | pd.Timestamp | str) -> pd.Timestamp:
     stamp = pd.Timestamp(moment)
     return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")

@@ -73,7 +73,7 @@ def _issue(server: Server, number: int, state: str) -> bool:
     (section,) = find_sections(told["body"])
     is_kept = told["body"].startswith("Seen by hand.\n\n") and told["body"].endswith("\n\nThanks!")
     history = [moment for moment, _ in section.history]
-    return is_kept and told["state"] == state and section.marker.as_of == "2026-11-21T14:28Z" and len(history) < 3
+    return is_kept and told["state"] == state and section.marker.as_of == "2026-11-21T14:28:00Z" and len(history) < 3
 
 
 CHECKS: dict[Kind, Callable[[Server], bool]] = {

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import nbformat
 
 from kotaci.model import Certainty, Finding, Link, Price, Severity
+from kotaci.report import words
 from kotaci.report.blocks import ANSWER_MIME, PAGE_MIME
 from kotaci.report.digest import INCOMPLETE
 from kotaci.report.folder import ReportFolder, read_report
@@ -50,6 +52,7 @@ def write_report(
     *,
     repo: str = REPO,
     as_of: str = NIGHT,
+    second: int = 0,
     scope: str = "all branches and events",
     incomplete: Sequence[str] = (),
     answer: str = "**34 of 137 runs failed**.",
@@ -59,6 +62,8 @@ def write_report(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     page = {"repo": repo, "scope": scope, "window": f"30 days to {as_of}", "as_of": as_of, "version": "1"}
+    page["moment"] = words.moment(datetime.strptime(as_of, "%d %b %Y, %H:%M UTC")) if as_of else ""  # noqa: DTZ007
+    page["moment"] = page["moment"].replace(":00Z", f":{second:02}Z")
     for name, found in parts.items():
         output = nbformat.v4.new_output("display_data", {PAGE_MIME: page, ANSWER_MIME: {"markdown": answer}})
         cell = nbformat.v4.new_code_cell(outputs=[output], id="answer")

@@ -199,8 +199,8 @@ def test_issues_that_changed_since_the_plan(server: Server, apply: Apply, tmp_pa
     assert "#5: was closed since" in refused(plan, apply, server)
     told |= {"state": "open", "body": "All by hand now."}
     assert "#5: has no section of flaky-test:store reopens" in refused(plan, apply, server)
-    told["body"] = whole.replace("2026-11-20T14:28Z", "2026-11-29T14:28Z")
-    assert "#5: tells of newer data already, as of 2026-11-29T14:28Z" in refused(plan, apply, server)
+    told["body"] = whole.replace("2026-11-20T14:28:00Z", "2026-11-29T14:28:00Z")
+    assert "#5: tells of newer data already, as of 2026-11-29T14:28:00Z" in refused(plan, apply, server)
     told["body"] = whole + "x" * 65_000
     assert "leaves no room for a report" in refused(plan, apply, server)
 

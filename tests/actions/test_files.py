@@ -21,7 +21,7 @@ ISSUE = Action(
     reason="new", evidence=(Link("run 1", "https://github.com/o/r/actions/runs/1"),),
 )  # fmt: skip
 RERUN = Action("again", Kind.RERUN_FAILED, "o/r", run_id=7, attempt=1)
-PLAN = Plan("o/r", "2026-11-20T14:28Z", "0" * 16, "reports", (ISSUE, RERUN), ("one more",))
+PLAN = Plan("o/r", "2026-11-20T14:28:00Z", "0" * 16, "reports", (ISSUE, RERUN), ("one more",))
 
 
 def changed(path: str, value: Any) -> str:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kotaci.actions.identity import END, Marker, find_section, find_sections, merge, parse_marker, to_section, without
 from kotaci.model import BadInput
 
-FLAKY = Marker("flaky-test", "flaky-test:a-b-1f", exemplar="segments reopening", as_of="2026-11-20T14:28Z", seen=7)
+FLAKY = Marker("flaky-test", "flaky-test:a-b-1f", exemplar="segments reopening", as_of="2026-11-20T14:28:00Z", seen=7)
 
 
 def at(day: int, note: str, content: str = "words") -> str:

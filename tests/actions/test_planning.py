@@ -45,13 +45,13 @@ def test_one_issue_for_a_failing_workflow_and_one_for_a_flaky_test(report: Repor
         (Kind.CREATE_ISSUE, "CI: ci.yml failing on flaky test store reopens", ("flaky test",)),
         (Kind.CREATE_ISSUE, "CI: ci.yml failing on main", ("CI",)),
     ]
-    assert (plan.as_of, plan.digest, plan.left_out) == ("2026-11-20T14:28Z", report.digest, ())
+    assert (plan.as_of, plan.digest, plan.left_out) == ("2026-11-20T14:28:00Z", report.digest, ())
     assert parse_plan(to_json(plan)) == plan
     (section,) = find_sections(plan.actions[0].body)
     assert section.marker == parse_marker(plan.actions[0].marker)
     assert (section.marker.seen, section.marker.parts) == (7, ("flaky_tests",))
     assert "failed 6 of the 88 times" in section.content
-    assert section.history == [("2026-11-20T14:28Z", "failed 6 of the 88 times that it ran")]
+    assert section.history == [("2026-11-20T14:28:00Z", "failed 6 of the 88 times that it ran")]
 
 
 def test_what_is_said_of_one_workflow_is_one_issue(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_what_is_there_is_brought_up_to_date(report: ReportFolder, tmp_path: Pat
     assert kinds(plan_findings(later, held, repo=WHERE)) == [(Kind.UPDATE_ISSUE, 1), (Kind.UPDATE_ISSUE, 2)]
     older = plan_findings(report, holding(plan_findings(later, Held(), repo=WHERE)), repo=WHERE)
     assert older.actions == ()
-    assert "tells of newer data already, as of 2026-11-21T14:28Z" in older.left_out[0]
+    assert "tells of newer data already, as of 2026-11-21T14:28:00Z" in older.left_out[0]
 
 
 def test_another_signature_finds_its_issue_by_the_exemplar(report: ReportFolder) -> None:
@@ -136,6 +136,8 @@ def test_green_again_is_closed_only_where_it_was_looked_for(report: ReportFolder
     assert kinds(partly) == [(Kind.CLOSE_ISSUE, 2)]
     assert "not looked for: flaky_tests is not in this report, or did not run to its end" in partly.left_out[0]
     assert "same or newer data" in left({"ci_health": [], "flaky_tests": []}, as_of=NIGHT).left_out[0]
+    soon = write_report(tmp_path / "soon", {"ci_health": [], "flaky_tests": []}, as_of=NIGHT, second=30)
+    assert kinds(plan_findings(soon, held, repo=WHERE)) == [(Kind.CLOSE_ISSUE, 1), (Kind.CLOSE_ISSUE, 2)]
     silent = left({"ci_health": [finding("silent-workflow", "CI")], "flaky_tests": []}, as_of=LATER)
     assert "has fallen silent, which is not green" in silent.left_out[0]
 

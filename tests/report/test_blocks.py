@@ -110,6 +110,7 @@ def test_page_carries_what_the_report_is_about() -> None:
     )
     assert block.markdown == "a/b · main · 1 Nov 2026, 00:00 UTC to 8 Nov 2026, 00:00 UTC"
     assert block.data[blocks.PAGE_MIME]["as_of"] == "22 Nov 2026, 18:40 UTC"
+    assert block.data[blocks.PAGE_MIME]["moment"].startswith("2026-11-22T18:40:")
     assert block._repr_mimebundle_()["text/html"].startswith('<div class="kotaci"><style>')
     empty = blocks.page(repo="a/b", scope="", window=Window(), as_of=None, version="0.1")
     assert (empty.markdown, empty.data[blocks.PAGE_MIME]["as_of"]) == ("a/b · all that is stored", "")
