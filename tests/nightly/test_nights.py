@@ -123,7 +123,7 @@ def test_each_night_asks_for_the_new_alone(mornings: list[Morning]) -> None:
     assert third.held["payloads"]["run"] == second.held["payloads"]["run"] + 2
 
 
-def test_closed_months_are_saved_once_and_older_caches_go(mornings: list[Morning]) -> None:
+def test_older_caches_of_ours_go_and_those_of_others_stay(mornings: list[Morning]) -> None:
     first, second, third = mornings
     assert [morning.open for morning in mornings] == [
         ["kotaci-open-101-1"],
@@ -143,9 +143,10 @@ def test_closed_months_that_the_cache_lost_cost_their_texts_alone(mornings: list
     assert third.night.n_logs <= 2 * len(third.added | third.night.runs_asked)
 
 
-def test_an_issue_is_opened_then_updated_and_one_comment_kept(mornings: list[Morning]) -> None:
+def test_an_issue_is_opened_then_updated_then_closed_and_one_comment_kept(mornings: list[Morning]) -> None:
     title, (_, second, third) = "CI: nightly.yml failing on main", mornings
     assert [morning.issues for morning in mornings[:2]] == [{1: ("How is our CI?", "open"), 2: (title, "open")}] * 2
+    assert third.issues == {1: ("How is our CI?", "open"), 2: (title, "closed")}
     assert [len(morning.comments) for morning in mornings] == [1, 1, 1]
     assert len({morning.comments[0] for morning in mornings}) == 3
     assert "/actions/runs/103/artifacts/" in third.comments[0][1]
