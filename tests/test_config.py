@@ -15,11 +15,11 @@ import jsonschema
 import pytest
 
 from kotaci.analysis.alarms import HealthOptions
-from kotaci.analysis.buildtime import BuildTimeOptions
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
 from kotaci.analysis.resources import ResourceOptions
+from kotaci.analysis.timing.options import BuildTimeOptions
 from kotaci.cli import main
 from kotaci.config import Config, Landmark, Owners, config_in_force, find_config, read_config, read_schema
 from kotaci.logs.causes import read_catalogue

@@ -17,11 +17,11 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 from kotaci.analysis.alarms import HealthOptions
-from kotaci.analysis.buildtime import BuildTimeOptions
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import TriageOptions
 from kotaci.analysis.flakes import FlakeOptions
 from kotaci.analysis.resources import ResourceOptions
+from kotaci.analysis.timing.options import BuildTimeOptions
 from kotaci.config.values import Config, Labels, Landmark, Owners, Prices, dotted, published_prices
 from kotaci.logs.causes import UNDECIDED, OwnCause
 from kotaci.logs.patterns import PatternSet, pattern_problem

@@ -16,8 +16,6 @@ from typing import Any
 
 from kotaci.analysis.alarms import DEFAULTS as HEALTH
 from kotaci.analysis.alarms import HealthOptions
-from kotaci.analysis.buildtime import DEFAULTS as BUILD_TIME
-from kotaci.analysis.buildtime import BuildTimeOptions
 from kotaci.analysis.caching import DEFAULTS as CACHING
 from kotaci.analysis.caching import CachingOptions
 from kotaci.analysis.failures import DEFAULTS as TRIAGE
@@ -26,6 +24,7 @@ from kotaci.analysis.flakes import DEFAULTS as FLAKES
 from kotaci.analysis.flakes import FlakeOptions
 from kotaci.analysis.resources import DEFAULTS as RESOURCES
 from kotaci.analysis.resources import ResourceOptions
+from kotaci.analysis.timing.options import BUILD_TIME, BuildTimeOptions
 from kotaci.logs.causes import OwnCause
 from kotaci.model import short_workflow
 

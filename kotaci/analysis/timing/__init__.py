@@ -10,7 +10,14 @@ from kotaci.analysis.timing.candidates import STRATEGIES
 from kotaci.analysis.timing.misses import to_misses
 from kotaci.analysis.timing.network import Network, to_network
 from kotaci.analysis.timing.one_run import UsualPath, to_gantt, usual_path
-from kotaci.analysis.timing.options import DEFAULTS, SUGGESTING, SuggestingOptions, TimingOptions
+from kotaci.analysis.timing.options import (
+    BUILD_TIME,
+    DEFAULTS,
+    SUGGESTING,
+    BuildTimeOptions,
+    SuggestingOptions,
+    TimingOptions,
+)
 from kotaci.analysis.timing.paths import Paths, critical_paths
 from kotaci.analysis.timing.replaying import NO_PRICES, Effect, replay
 from kotaci.analysis.timing.scenarios import (
@@ -29,12 +36,14 @@ from kotaci.analysis.timing.scenarios import (
 from kotaci.analysis.timing.suggesting import Suggestion, Suggestions, suggest_scenarios
 
 __all__ = [
+    "BUILD_TIME",
     "DEFAULTS",
     "NO_PRICES",
     "STRATEGIES",
     "SUGGESTING",
     "AddNeed",
     "Bill",
+    "BuildTimeOptions",
     "CacheHits",
     "CancelSuperseded",
     "Effect",

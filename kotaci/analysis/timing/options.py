@@ -49,3 +49,28 @@ class SuggestingOptions:
 
 
 SUGGESTING = SuggestingOptions()
+
+
+@dataclass(frozen=True)
+class BuildTimeOptions:
+    """Thresholds; printed with the result."""
+
+    min_saving: float = 0.05
+    """A change that saves a smaller share of its workflow's run, and of all minutes, is no finding."""
+    most_changes: int = 12
+    """So many changes are ranked."""
+    min_shift: float = 0.05
+    """A smaller change of the median is no shift."""
+    min_change_s: float = 2.0
+    """Nor one of fewer seconds."""
+    false_share: float = 0.05
+    """Of the shifts told, so many may be false on average."""
+    medium_minutes: float = 10.0
+    """A shift that costs so many minutes a week is of medium severity."""
+    high_minutes: float = 60.0
+    """And of high severity."""
+    alert_ratio: float = 1.1
+    """A benchmark so many times worse than its result before is an alert."""
+
+
+BUILD_TIME = BuildTimeOptions()
