@@ -89,6 +89,36 @@ def commit_at(path: Path) -> str:
     return _Git(path.resolve()).line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
 
+def list_worktree(path: Path) -> list[str] | None:
+    """Return the files of the work tree at `path` that git knows, or would add; None where this is no work tree."""
+    if shutil.which("git") is None:
+        return None
+    git = _Git(path.resolve())
+    if git.line("rev-parse", "--is-inside-work-tree") != "true":
+        return None
+    with git.output("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate") as output:
+        names = [_text(name) for name in _split(output)]
+    return [name for name in names if (path / name).is_file()]
+
+
+def list_commit(path: Path, commit: str) -> tuple[str, dict[str, str]]:
+    """Return the id of that commit, and the blob id of each of its files by path. Raises BadInput where it is none."""
+    if shutil.which("git") is None:
+        raise BadInput("git", "is not installed", "install git 2.31 or later and put it on the PATH")
+    git = _Git(path.resolve())
+    (sha, kind) = _check(git, [f"{commit}^{{commit}}"])[0]
+    if kind != "commit":
+        raise BadInput(commit, f"is no commit of the clone {path}", "name a branch, a tag or a commit that it has")
+    with git.output("ls-tree", "-r", "-z", "--full-tree", sha) as output:
+        entries = [_text(entry).partition("\t") for entry in _split(output)]
+    return sha, {name: said.split()[2] for said, _, name in entries if said.startswith("100")}
+
+
+def read_blobs(path: Path, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """Yield (blob id, content) of the clone at `path`, in order, at most MAX_BLOB bytes of each."""
+    return _read_objects(_Git(path.resolve()), oids)
+
+
 @dataclass(frozen=True)
 class _Git:
     """Runs git in one repository, without a shell, a prompt, a pager or a network."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from kotaci.workflows.matrix import Leg
+from kotaci.workflows.nodes import MappingNode
 
 Texts = tuple[tuple[str, str], ...]
 """A mapping of texts (`with:`, `env:`, `permissions:`) in declared order; expressions as they are written."""
@@ -32,6 +34,9 @@ class Trigger:
     types: tuple[str, ...] = ()
     workflows: tuple[str, ...] = ()
     crons: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    """names of the inputs that a call or a dispatch may give"""
+    outputs: tuple[str, ...] = ()
     line: int = 1
 
 
@@ -73,8 +78,27 @@ class WorkflowStep:
     shell: str
     inputs: Texts
     env: Texts
+    working_directory: str
+    lines: Mapping[str, int]
+    """the line of each key of the step"""
+    run_line: int
+    """the line of the script's first line, which a block scalar has below its `|`"""
     line: int
     end_line: int
+
+    @property
+    def title(self) -> str:
+        """Return the step's name as GitHub shows it."""
+        return self.name or f"Run {self.uses or (self.run.strip().splitlines() or [''])[0]}"
+
+    @property
+    def action(self) -> str:
+        """Return what the step uses without its version, in small letters; empty for a script."""
+        return self.uses.partition("@")[0].casefold()
+
+    def input(self, name: str) -> str:
+        """Return the value given under `with:`; empty where none is."""
+        return next((value for key, value in self.inputs if key.casefold() == name), "")
 
 
 @dataclass(frozen=True)
@@ -99,6 +123,17 @@ class WorkflowJob:
     env: Texts
     strategy: Strategy | None
     steps: tuple[WorkflowStep, ...]
+    shell: str
+    working_directory: str
+    """these two are the job's defaults for its scripts"""
+    outputs: Texts
+    container: str
+    services: Texts
+    """images by the name of the service"""
+    inputs: Texts
+    """what is given to a called workflow"""
+    lines: Mapping[str, int]
+    """the line of each key of the job"""
     line: int
     end_line: int
 
@@ -124,4 +159,30 @@ class WorkflowFile:
     permissions: Texts | None
     env: Texts
     jobs: tuple[WorkflowJob, ...]
+    problems: tuple[Problem, ...]
+    shell: str = ""
+    working_directory: str = ""
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """the line of each key of the file"""
+    root: MappingNode | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def events(self) -> frozenset[str]:
+        """Return the names of the events that start it."""
+        return frozenset(trigger.event for trigger in self.triggers)
+
+    def trigger(self, event: str) -> Trigger | None:
+        """Return what it says of that event; None where the event does not start it."""
+        return next((trigger for trigger in self.triggers if trigger.event == event), None)
+
+
+@dataclass(frozen=True)
+class ActionFile:
+    """The `action.yml` of an action in the repository; `steps` only of a composite one."""
+
+    path: str
+    using: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    steps: tuple[WorkflowStep, ...]
     problems: tuple[Problem, ...]

@@ -149,7 +149,7 @@ def to_local(
         secrets=_names(_SECRET, read),
         variables=_names(_VARIABLE, read),
         limits=tuple(_limits(file, job, leg, body, steps, labels, system=system, has_docker=has_docker, read=read)),
-        skipped=tuple(_title(step) for step in job.steps if step.number in dropped),
+        skipped=tuple(step.title for step in job.steps if step.number in dropped),
         is_in_container=is_in_container,
         is_of_tags=any(one.event == "push" and one.tags and not one.branches for one in file.triggers),
     )
@@ -160,14 +160,11 @@ def _numbers_of(job: WorkflowJob, skip: Collection[str]) -> frozenset[int]:
     for name in skip:
         found = [step for step in job.steps if name in {step.name, step.id, step.uses, step.uses.split("@")[0]} - {""}]
         if not found:
-            raise BadInput(name, f"is no step of job {job.key}", f"its steps are {_some([*map(_title, job.steps)])}")
+            raise BadInput(
+                name, f"is no step of job {job.key}", f"its steps are {_some([one.title for one in job.steps])}"
+            )
         numbers |= {step.number for step in found}
     return frozenset(numbers)
-
-
-def _title(step: WorkflowStep) -> str:
-    """Return the step's name as GitHub shows it."""
-    return step.name or (f"Run {step.uses}" if step.uses else f"Run {(step.run.strip().splitlines() or [''])[0]}")
 
 
 def run_title(step: WorkflowStep) -> str:

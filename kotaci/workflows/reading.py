@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kotaci.workflows.declared import (
+    ActionFile,
     Concurrency,
     Problem,
     Strategy,
@@ -53,8 +54,35 @@ def parse_workflow(text: str, *, path: str) -> WorkflowFile:
         permissions=reader.permissions(top.get("permissions")) if top else None,
         env=reader.texts(top.get("env"), "env") if top else (),
         jobs=jobs,
-        problems=tuple(sorted(set(reader.problems), key=lambda problem: (problem.line, problem.message))),
+        problems=reader.told(),
+        shell=reader.default(top, "shell"),
+        working_directory=reader.default(top, "working-directory"),
+        lines=_lines(top),
+        root=top,
     )
+
+
+def parse_action(text: str, *, path: str) -> ActionFile:
+    """Return what the file of an action declares. Never raises: what is wrong is in `problems`."""
+    try:
+        root, left_out = read_tree(text)
+    except TreeError as error:
+        return ActionFile(path, "", (), (), (), (Problem(error.line, error.message),))
+    reader = _Reader([Problem(line, message) for line, message in left_out])
+    top = reader.mapping(root, "an action") or MappingNode((), 1, 1, 1, 1)
+    runs = reader.mapping(top.get("runs"), "runs") or MappingNode((), 1, 1, 1, 1)
+    return ActionFile(
+        path=path,
+        using=reader.text(runs.get("using"), "using"),
+        inputs=tuple(entry.key for entry in reader.entries(top.get("inputs"), "inputs")),
+        outputs=tuple(entry.key for entry in reader.entries(top.get("outputs"), "outputs")),
+        steps=reader.steps(runs.get("steps")),
+        problems=reader.told(),
+    )
+
+
+def _lines(node: MappingNode | None) -> dict[str, int]:
+    return {entry.key: entry.line for entry in node.entries} if node else {}
 
 
 @dataclass
@@ -65,6 +93,15 @@ class _Reader:
 
     def complain(self, line: int, message: str) -> None:
         self.problems.append(Problem(line, message))
+
+    def told(self) -> tuple[Problem, ...]:
+        return tuple(sorted(set(self.problems), key=lambda problem: (problem.line, problem.message)))
+
+    def default(self, node: MappingNode | None, name: str) -> str:
+        """Return what `defaults: run:` of a file or job says of that name."""
+        defaults = self.mapping(node.get("defaults") if node else None, "defaults")
+        run = self.mapping(defaults.get("run") if defaults else None, "run")
+        return self.text(run.get(name), name) if run else ""
 
     def mapping(self, node: Node | None, what: str) -> MappingNode | None:
         if isinstance(node, MappingNode):
@@ -128,7 +165,11 @@ class _Reader:
         found = {
             name.replace("-", "_"): self.list_of_texts(filters.get(name), name) if filters else () for name in names
         }
-        return Trigger(event=entry.key, line=entry.line, **found)
+        given = {
+            name: tuple(one.key for one in self.entries(filters.get(name), name)) if filters else ()
+            for name in ("inputs", "outputs")
+        }
+        return Trigger(event=entry.key, line=entry.line, **found, **given)
 
     def crons(self, node: Node) -> tuple[str, ...]:
         if not isinstance(node, SequenceNode):
@@ -188,6 +229,13 @@ class _Reader:
             env=self.texts(found.get("env"), "env"),
             strategy=self.strategy(found.get("strategy")),
             steps=self.steps(found.get("steps")),
+            shell=self.default(found, "shell"),
+            working_directory=self.default(found, "working-directory"),
+            outputs=self.texts(found.get("outputs"), "outputs"),
+            container=self.image(found.get("container")),
+            services=tuple((one.key, self.image(one.value)) for one in self.entries(found.get("services"), "services")),
+            inputs=self.texts(found.get("with"), "with"),
+            lines=_lines(found),
             line=entry.line,
             end_line=max(entry.line, found.end_line),
         )
@@ -197,6 +245,9 @@ class _Reader:
             labels = self.list_of_texts(node.get("labels"), "labels")
             return labels or self.list_of_texts(node.get("group"), "group")
         return self.list_of_texts(node, "runs-on")
+
+    def image(self, node: Node | None) -> str:
+        return self.text(node.get("image") if isinstance(node, MappingNode) else node, "image")
 
     def environment(self, node: Node | None) -> str:
         return self.text(node.get("name") if isinstance(node, MappingNode) else node, "environment")
@@ -233,6 +284,9 @@ class _Reader:
         )
 
     def step(self, node: MappingNode, *, number: int) -> WorkflowStep:
+        script = node.get("run")
+        lines = _lines(node)
+        is_block = script is not None and script.end_line > script.line
         timeout_min, timeout_text = self.number(node.get("timeout-minutes"), "timeout-minutes")
         may_fail, may_fail_text = self.truth(node.get("continue-on-error"), "continue-on-error")
         return WorkflowStep(
@@ -249,6 +303,9 @@ class _Reader:
             shell=self.text(node.get("shell"), "shell"),
             inputs=self.texts(node.get("with"), "with"),
             env=self.texts(node.get("env"), "env"),
+            working_directory=self.text(node.get("working-directory"), "working-directory"),
+            lines=lines,
+            run_line=(script.line + is_block) if script else node.line,
             line=node.line,
             end_line=node.end_line,
         )
