@@ -371,6 +371,14 @@ def commit_url(repo: str, sha: str) -> str:
     return f"{_repo_url(repo)}/commit/{sha}" if re.fullmatch(r"[0-9a-f]{40}", sha) else ""
 
 
+def file_url(repo: str, sha: str, path: str, *, line: int = 0, end_line: int = 0) -> str:
+    """Return the address of a file, and of lines of it, at a commit; empty where the commit's id is not whole."""
+    if not re.fullmatch(r"[0-9a-f]{40}", sha):
+        return ""
+    lines = f"#L{line}" + (f"-L{end_line}" if end_line > line else "") if line else ""
+    return f"{_repo_url(repo)}/blob/{sha}/{quote(path)}{lines}"
+
+
 def compare_url(repo: str, before: str, after: str) -> str:
     """Return the address of what changed from one commit to another; empty where an id is not whole."""
     is_whole = all(re.fullmatch(r"[0-9a-f]{40}", sha) for sha in (before, after))

@@ -6,7 +6,8 @@ on top of it.
 
 from kotaci.audit.auditing import Audit, audit
 from kotaci.audit.cards import CLASSES, Card, read_cards
+from kotaci.audit.findings import to_findings
 from kotaci.audit.marks import Edit, Mark, Patch
 from kotaci.audit.project import Project
 
-__all__ = ["CLASSES", "Audit", "Card", "Edit", "Mark", "Patch", "Project", "audit", "read_cards"]
+__all__ = ["CLASSES", "Audit", "Card", "Edit", "Mark", "Patch", "Project", "audit", "read_cards", "to_findings"]
