@@ -23,11 +23,13 @@ class Edit:
 
 @dataclass(frozen=True)
 class Patch:
-    """A remedy by machine: edits of one file, and in words what they do."""
+    """A remedy by machine: edits of one file, and in words what they do; `besides` are those of other files without
+    which it would not work. A file that is not there yet has no lines."""
 
     path: str
     edits: tuple[Edit, ...]
     said: str
+    besides: tuple[Patch, ...] = ()
 
 
 @dataclass(frozen=True)
