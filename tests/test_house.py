@@ -42,7 +42,7 @@ MAY_IMPORT = {
         "report",
         "audit",
     },
-    "actions": {"model", "logs", "github", "config", "report", "audit"},
+    "actions": {"model", "logs", "archives", "github", "config", "report", "audit"},
     "lab": {"model", "places", "logs", "store", "config", "github", "facts", "sample", "analysis", "report", "pages"}
     | {"actions"},
     "cli": {"model", "places", "store", "config", "archives", "github", "facts", "sample", "report"}

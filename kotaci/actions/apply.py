@@ -15,6 +15,7 @@ from kotaci.actions.held import Held
 from kotaci.actions.issues import IssueWriter
 from kotaci.actions.model import COMMENT_KINDS, ISSUE_KINDS, Action, Plan
 from kotaci.actions.place import Place
+from kotaci.actions.pulls import PullWriter
 from kotaci.actions.reruns import RerunWriter
 from kotaci.actions.writer import Applied, Writer
 from kotaci.github import Client
@@ -75,4 +76,6 @@ def _refusal(writer: Writer) -> BadInput | None:
 def _writer(place: Place, action: Action) -> Writer:
     if action.kind in ISSUE_KINDS:
         return IssueWriter(place, action)
+    if action.change is not None:
+        return PullWriter(place, action, action.change)
     return CommentWriter(place, action) if action.kind in COMMENT_KINDS else RerunWriter(place, action)

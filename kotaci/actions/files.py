@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from kotaci.actions.identity import parse_marker
-from kotaci.actions.model import COMMENT_KINDS, ISSUE_KINDS, PLAN_VERSION, Action, Kind, Plan
+from kotaci.actions.model import ISSUE_KINDS, PLAN_VERSION, Action, Change, Kind, Plan, PlannedFile
 from kotaci.model import BadInput, Link, Repo
 
 _HINT = "make the plan again with `kotaci plan`"
 _FORMS = {
     "digest": re.compile(r"[0-9a-f]{0,64}"),
     "sha": re.compile(r"(?:[0-9a-f]{40})?"),
+    "blob_sha": re.compile(r"(?:[0-9a-f]{40})?"),
+    "branch": re.compile(r"fix/ci-[a-z0-9-]{1,100}"),
+    "base": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]{0,200}"),
+    "path": re.compile(r"(?!\.git/)[A-Za-z0-9_.][^\x00-\x1f\\]{0,300}"),
     "as_of": re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)?"),
 }
 """Values that are part of an address or a comparison."""
@@ -29,6 +33,7 @@ def to_json(plan: Plan, *, file: str = "plan.json") -> str:
             **{member.name: getattr(action, member.name) for member in fields(Action)},
             "labels": list(action.labels),
             "evidence": [{"text": link.text, "url": link.url} for link in action.evidence],
+            "change": None if action.change is None else asdict(action.change),
             "gh": action.gh(plan=file, place=place),
         }
         for place, action in enumerate(plan.actions)
@@ -104,11 +109,25 @@ def _action(told: Any, place: int, repo: str) -> Action:
         marker=texts["marker"],
         reason=texts["reason"],
         evidence=tuple(Link(_text(link, "text", where), _text(link, "url", where)) for link in evidence),
+        change=None if one["change"] is None else _change(one["change"], f"{where}.change"),
     )
     if str(Repo.parse(action.repo)) != repo:
         raise BadInput(f"{where}.repo {action.repo!r}", f"is another repository than the plan's, {repo}", _HINT)
     _check_target(action, where)
     return action
+
+
+def _change(told: Any, where: str) -> Change:
+    one = _record(told, where, {member.name for member in fields(Change)})
+    files = []
+    for place, file in enumerate(_list(one, "files", where)):
+        at = f"{where}.files[{place}]"
+        held = _record(file, at, {member.name for member in fields(PlannedFile)})
+        files.append(PlannedFile(_text(held, "path", at), _text(held, "text", at), _text(held, "blob_sha", at)))
+        if ".." in files[-1].path.split("/"):
+            raise BadInput(f"{at}.path {files[-1].path!r}", "leaves the repository", _HINT)
+    texts = {name: _text(one, name, where) for name in ("branch", "base", "message", "diff")}
+    return Change(files=tuple(files), **texts)
 
 
 def _check_target(action: Action, where: str) -> None:
@@ -121,9 +140,13 @@ def _check_target(action: Action, where: str) -> None:
         raise BadInput(f"{where}.sha ''", "is no commit", _HINT)
     if action.kind == Kind.RERUN_FAILED and not (action.run_id and action.attempt):
         raise BadInput(f"{where}.run_id {action.run_id}", "is no run and attempt", _HINT)
-    if action.kind == Kind.CREATE_ISSUE and not action.title.strip():
+    if (action.kind == Kind.OPEN_PULL) != (action.change is not None):
+        raise BadInput(f"{where}.change", f"does not go with {action.kind}", _HINT)
+    if action.change is not None and not (action.change.files and action.change.message.strip()):
+        raise BadInput(f"{where}.change", "has no files, or no message", _HINT)
+    if action.kind in {Kind.CREATE_ISSUE, Kind.OPEN_PULL} and not action.title.strip():
         raise BadInput(f"{where}.title ''", "is no title", _HINT)
-    if action.kind in ISSUE_KINDS | COMMENT_KINDS:
+    if action.kind != Kind.RERUN_FAILED:
         if parse_marker(action.marker) is None:
             raise BadInput(f"{where}.marker {action.marker!r}", "is no marker of kotaci", _HINT)
         if not action.body.startswith(action.marker):

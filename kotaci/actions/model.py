@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from kotaci.model import Link
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 
 
 class Kind(StrEnum):
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     COMMENT_PULL = "comment-pull"
     COMMENT_COMMIT = "comment-commit"
     RERUN_FAILED = "rerun-failed"
+    OPEN_PULL = "open-pull"
 
 
 ISSUE_KINDS = frozenset({Kind.CREATE_ISSUE, Kind.UPDATE_ISSUE, Kind.REOPEN_ISSUE, Kind.CLOSE_ISSUE})
@@ -32,11 +33,33 @@ COMMENT_KINDS = frozenset({Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_C
 
 
 @dataclass(frozen=True)
+class PlannedFile:
+    """A file as it is to be: `text` is the whole of it, `blob_sha` git's id of what it was made from, empty where there
+    was none. Where the base holds another by then, the change is not made."""
+
+    path: str
+    text: str
+    blob_sha: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One commit on a branch of its own, `branch`, from the head of `base`; `diff` is the same for `git apply`."""
+
+    branch: str
+    base: str
+    message: str
+    files: Sequence[PlannedFile]
+    diff: str
+
+
+@dataclass(frozen=True)
 class Action:
     """One write. `body` is the whole marked section with `marker` as its first line; both are empty for a re-run.
 
     `number` is of the issue or pull request, 0 where there is none (yet); `sha` of the commit; `run_id` and `attempt`
-    of the run as it was when this was planned: a later attempt means that it was run again already.
+    of the run as it was when this was planned: a later attempt means that it was run again already. `change` is what a
+    new pull request holds.
     """
 
     id: str
@@ -52,6 +75,7 @@ class Action:
     marker: str = ""
     reason: str = ""
     evidence: Sequence[Link] = ()
+    change: Change | None = None
 
     @property
     def target(self) -> str:
@@ -62,6 +86,8 @@ class Action:
             return f"commit {self.sha[:12]}"
         if self.kind == Kind.CREATE_ISSUE:
             return "a new issue"
+        if self.change is not None:
+            return f"a new pull request of {self.change.branch} to {self.change.base}"
         return f"pull request #{self.number}" if self.kind == Kind.COMMENT_PULL else f"issue #{self.number}"
 
     def gh(self, *, plan: str = "plan.json", place: int = 0) -> str:
@@ -81,12 +107,27 @@ class Action:
             return f"{body}gh pr comment {self.number} {repo} --body-file -"
         if self.kind == Kind.COMMENT_ISSUE:
             return f"{body}gh issue comment {self.number} {repo} --body-file -"
+        if self.change is not None:
+            return self._git(self.change, body, f"jq -j '.actions[{place}].change.", shlex.quote(plan))
         if self.kind == Kind.CREATE_ISSUE:
             labels = "".join(f" --label {shlex.quote(label)}" for label in self.labels)
             return f"{body}gh issue create {repo} --title {shlex.quote(self.title)} --body-file -{labels}"
         edit = f"{body}gh issue edit {self.number} {repo} --body-file -"
         after = {Kind.REOPEN_ISSUE: "reopen", Kind.CLOSE_ISSUE: "close"}.get(self.kind)
         return f"{edit} && gh issue {after} {self.number} {repo}" if after else edit
+
+    def _git(self, change: Change, body: str, told: str, plan: str) -> str:
+        base, branch = shlex.quote(change.base), shlex.quote(change.branch)
+        pull = f"gh pr create --repo {shlex.quote(self.repo)} --draft --base {base} --head {branch}"
+        steps = (
+            f"git fetch origin {base}",
+            f"git switch --no-track -c {branch} FETCH_HEAD",
+            f"{told}diff' {plan} | git apply --index",
+            f"{told}message' {plan} | git commit -F -",
+            f"git push origin {branch}",
+            f"{body}{pull} --title {shlex.quote(self.title)} --body-file -",
+        )
+        return " && ".join(steps)
 
 
 @dataclass(frozen=True)

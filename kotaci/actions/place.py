@@ -26,6 +26,8 @@ class Place:
     issues: dict[int, HeldIssue] = field(default_factory=dict)
     newest: int = 0
     is_listed: bool = False
+    default: str = ""
+    """the default branch"""
     _labels: tuple[str, ...] | None = None
 
     @classmethod
@@ -37,7 +39,8 @@ class Place:
         if reply.body.get("archived"):
             raise BadInput(repo, "is archived: nothing can be written there", "apply to another repository")
         # A write is not sent after a rename, as a read is.
-        return cls(client, repo, f"/repos/{reply.body['full_name']}", _me(client))
+        home, default = f"/repos/{reply.body['full_name']}", str(reply.body.get("default_branch") or "")
+        return cls(client, repo, home, _me(client), default=default)
 
     def get(self, path: str) -> Reply:
         """Return what lies below the repository."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import click
 from kotaci.cli.asking import POINTS, open_client
 from kotaci.cli.terminal import complain, out
 from kotaci.model import BadInput, ExitCode, Repo, plural
-from kotaci.places import ENVIRONMENT
+from kotaci.places import ENVIRONMENT, default_repo, is_ci
 
 if TYPE_CHECKING:  # PyGithub takes half a second to import
     from kotaci.actions import Applied, Plan
@@ -32,28 +32,35 @@ def api_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("plan")
-@click.argument("report", type=click.Path(path_type=Path))
+@click.argument("report", type=click.Path(path_type=Path), required=False)
 @click.option("--repo", default="", help="owner/name; it must be the report's.  [default: the report's]")
 @click.option("-o", "--out", "out_path", type=click.Path(path_type=Path), default=Path("plan.json"), show_default=True)
-@click.option("--max-new", default=5, show_default=True, type=click.IntRange(0, 50), help="New issues at most.")
+@click.option(
+    "--max-new", default=5, show_default=True, type=click.IntRange(0, 50), help="New issues, or pull requests, at most."
+)
 @click.option(
     "--on", "target", default="", help="One comment instead: issue:12, pull:34, commit:SHA; or run:ID/ATTEMPT."
 )
 @click.option("--stage", type=click.Choice(_STAGES), default="start", show_default=True, help="Which comment on work.")
 @click.option("--fixed", multiple=True, help='What was resolved: "Resolved flaky test in ci.yml".')
 @click.option("--claim", "claim_path", type=click.Path(path_type=Path), help="What `kotaci claim --json` printed.")
+@click.option("--patch", "is_patch", is_flag=True, help="Pull requests with what `kotaci audit` can mend, instead.")
+@click.option(
+    "--workspace", type=click.Path(path_type=Path), default=Path(), show_default="here", help="With --patch: the files."
+)
+@click.option("--rule", "rules", multiple=True, metavar="ID", help="With --patch: only this rule; may be given again.")
 @click.option(
     "--config",
     "config_path",
     default="",
     metavar="FILE",
     show_default="KOTACI_CONFIG, else .github/kotaci.toml here or above",
-    help="Configuration file, for the labels.",
+    help="Configuration file, for the labels and the base branch.",
 )
 @api_options
 def plan_command(
     *,
-    report: Path,
+    report: Path | None,
     repo: str,
     out_path: Path,
     max_new: int,
@@ -61,6 +68,9 @@ def plan_command(
     stage: str,
     fixed: Sequence[str],
     claim_path: Path | None,
+    is_patch: bool,
+    workspace: Path,
+    rules: Sequence[str],
     config_path: str,
     api_url: str | None,
     points: int,
@@ -69,10 +79,31 @@ def plan_command(
 
     REPORT is a folder that `kotaci report` wrote. Without --on: issues for failing workflows and flaky tests, opened,
     brought up to date, closed where green again, opened again where it returns.
+
+    With --patch: what the audit of a checkout can mend by machine, as draft pull requests to the base branch, one for a
+    rule in a file. REPORT is then where their prices are from, and may be left out; --repo may not.
     """
     from kotaci.actions import Measured, PlanOptions, Stage, fetch_held, plan_comment, plan_findings, write_plan
     from kotaci.config import config_in_force
 
+    if is_patch:
+        if target:
+            raise BadInput("--patch", "does not go with --on", "leave one of them out")
+        client_options = {"api_url": api_url, "points_per_minute": points or None}
+        plan = _plan_patches(
+            report,
+            repo,
+            workspace,
+            rules=rules,
+            max_new=max_new,
+            config_path=config_path,
+            client_options=client_options,
+        )
+        write_plan(plan, out_path)
+        _say_plan(plan, out_path)
+        return
+    if report is None:
+        raise BadInput("plan", "is told no report", "name a folder that `kotaci report` wrote, or give --patch")
     told, name = _open_report(report, repo)
     if target:
         change = Measured.parse(_read(claim_path)) if claim_path else None
@@ -86,7 +117,46 @@ def plan_command(
     _say_plan(plan, out_path)
 
 
+def _plan_patches(
+    report: Path | None,
+    repo: str,
+    workspace: Path,
+    *,
+    rules: Sequence[str],
+    max_new: int,
+    config_path: str,
+    client_options: Mapping[str, Any],
+) -> Plan:
+    from kotaci.actions import fetch_ground
+    from kotaci.actions.patches import PatchOptions, plan_patches, to_remedies
+    from kotaci.archives.checkout import read_checkout
+    from kotaci.audit import audit, read_cards
+    from kotaci.config import config_in_force
+
+    for rule in rules:
+        if rule not in read_cards():
+            raise BadInput(rule, "is no rule", f"choose from {', '.join(read_cards())}")
+    told = None if report is None else _open_report(report, repo)
+    name = told[1] if told else Repo.parse(repo or default_repo(ENVIRONMENT))
+    prices = {one.id: (one.price, one.n, one.method) for one in told[0].findings} if told else {}
+    tree = read_checkout(workspace)
+    remedies, left_out = to_remedies(tree, audit(tree, rules=rules).marks, prices=prices)
+    config = config_in_force(told=config_path, environment=ENVIRONMENT, repo=str(name), folder=workspace.resolve())
+    ground = fetch_ground(
+        open_client(name, **client_options),
+        name,
+        base=config.base_branch,
+        paths={file.path for remedy in remedies for file in remedy.files},
+        branches=[remedy.branch for remedy in remedies],
+        max_new=max_new,
+    )
+    source = {"report": str(told[0].path), "digest": told[0].digest} if told else {}
+    options = PatchOptions(max_new=max_new)
+    return plan_patches(remedies, ground, repo=name, left_out=left_out, options=options, **source)
+
+
 def _say_plan(plan: Plan, path: Path) -> None:
+    from kotaci.actions import needs
     from kotaci.report.words import one_line
 
     for place, action in enumerate(plan.actions):
@@ -96,6 +166,8 @@ def _say_plan(plan: Plan, path: Path) -> None:
         out.print(f"  {one_line(action.gh(plan=path.name, place=place))}")
     for told in plan.left_out:
         out.print(f"left out · {one_line(told)}")
+    if needs(plan):
+        out.print(f"note · {needs(plan)}")
     n = plural(len(plan.actions), "action")
     out.print(f"{n} in {path}; nothing is written yet" + (f": kotaci apply {path}" if plan.actions else "."))
 
@@ -108,7 +180,8 @@ def apply_command(*, plan: Path, dry_run: bool, api_url: str | None, points: int
     """Write to GitHub what PLAN says, each action once, however often it is applied.
 
     Where one action cannot be done nothing is written. Stopped half-way it goes on when applied again. The token
-    needs issues: write; pull-requests: write, contents: write or actions: write for pull requests, commits, re-runs.
+    needs issues: write; pull-requests: write, contents: write or actions: write for pull requests, commits, re-runs;
+    for patches of workflow files the `workflow` scope, or Workflows: write.
     """
     from kotaci.actions import read_plan
 
@@ -116,7 +189,16 @@ def apply_command(*, plan: Path, dry_run: bool, api_url: str | None, points: int
 
 
 def _apply(plan: Plan, *, api_url: str | None, points: int, is_dry: bool) -> None:
-    from kotaci.actions import CannotApply, apply_plan
+    from kotaci.actions import CannotApply, apply_plan, needs
+    from kotaci.github import Refused
+
+    if needs(plan) and is_ci(ENVIRONMENT):
+        complain(f"note: {needs(plan)}")
+    done = set[str]()
+
+    def on_done(one: Applied) -> None:
+        done.add(one.action.id)
+        _say_done(one)
 
     client = open_client(Repo.parse(plan.repo), api_url=api_url, points_per_minute=points or None)
     try:
@@ -124,7 +206,12 @@ def _apply(plan: Plan, *, api_url: str | None, points: int, is_dry: bool) -> Non
             for one in apply_plan(plan, client=client, is_dry=True):
                 _say_done(one)
         else:
-            apply_plan(plan, client=client, on_done=_say_done)
+            apply_plan(plan, client=client, on_done=on_done)
+    except Refused:
+        for action in plan.actions:
+            if action.change is not None and action.id not in done:
+                click.echo(action.change.diff, nl=False)
+        raise
     except CannotApply as refused:
         for refusal in refused.refusals:
             complain(refusal)

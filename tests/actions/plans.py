@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kotaci.actions import Held, HeldIssue, Kind, Plan, Stage, plan_comment, plan_findings, plan_publish
+from kotaci.actions import Ground, Held, HeldIssue, Kind, Plan, Stage, plan_comment, plan_findings, plan_publish
 from kotaci.actions.identity import find_sections
+from kotaci.actions.patches import plan_patches, to_remedies
+from kotaci.archives.checkout import tree_of
+from kotaci.audit import audit
 from kotaci.model import Repo
 from tests.actions.reports import LATER, REPO, finding, red_now, write_report
 from tests.github_server import Server
@@ -18,6 +21,30 @@ TARGETS = {
     Kind.COMMENT_COMMIT: "commit:{sha}",
     Kind.RERUN_FAILED: "run:{run}/1",
 }
+
+
+CI = ".github/workflows/ci.yml"
+WITHOUT_LIMIT = (
+    "name: CI\non: push\njobs:\n  test:\n    runs-on: ubuntu-24.04 # x\n    steps:\n      - run: cargo test\n"
+)
+
+
+def developed(server: Server, text: str = WITHOUT_LIMIT) -> Ground:
+    """Put a branch develop on the server with that workflow file; return it as where patches go."""
+    state = server.state
+    main = state.commits[state.refs["heads/main"]]
+    blob = state.objects.add_blob(text.encode())
+    root = state.objects.put(main["root_tree"], CI, blob)
+    state.commits["d" * 40] = {**main, "sha": "d" * 40, "parents": [main["sha"]], "root_tree": root}
+    state.refs["heads/develop"] = "d" * 40
+    return Ground("develop", "d" * 40, main["commit"]["committer"]["date"], {CI: blob})
+
+
+def patch_plan(ground: Ground, text: str = WITHOUT_LIMIT) -> Plan:
+    """Return the plan that gives the jobs of that text a time-out."""
+    tree = tree_of({CI: text})
+    remedies, left_out = to_remedies(tree, audit(tree, rules=["job-without-timeout"]).marks)
+    return plan_patches(remedies, ground, repo=WHERE, left_out=left_out)
 
 
 def failed_run(server: Server) -> int:
@@ -49,6 +76,8 @@ def opened(server: Server, folder: Path, *, state: str) -> None:
 
 def plan_for(kind: Kind, server: Server, folder: Path) -> Plan:
     """Return a plan of one action of that kind, the server prepared for it."""
+    if kind == Kind.OPEN_PULL:
+        return patch_plan(developed(server))
     found = {"flaky_tests": [finding(run_id=11)], "ci_health": []}
     if kind == Kind.CREATE_ISSUE:
         return plan_findings(write_report(folder / "now", {"ci_health": [red_now()]}), held(server), repo=WHERE)
@@ -76,6 +105,23 @@ def _issue(server: Server, number: int, state: str) -> bool:
     return is_kept and told["state"] == state and section.marker.as_of == "2026-11-21T14:28:00Z" and len(history) < 3
 
 
+def _pull(server: Server) -> bool:
+    """Tell whether there is one branch with one commit, and one draft pull request of it; nobody's branch has moved."""
+    state = server.state
+    branches = [name for name in state.refs if name.startswith("heads/fix/")]
+    pulls = [told for told in state.pulls.values() if find_sections(told.get("body") or "")]
+    if (len(branches), len(pulls), state.refs["heads/develop"]) != (1, 1, "d" * 40):
+        return False
+    commit, base = state.commits[state.refs[branches[0]]], state.commits["d" * 40]
+    entry = state.objects.find(commit["root_tree"], CI)
+    text = WITHOUT_LIMIT.replace("# x\n", "# x\n    timeout-minutes: 30\n").encode()
+    others = [state.objects.put(one["root_tree"], CI, "0" * 40) for one in (commit, base)]
+    is_ours = commit["parents"] == ["d" * 40] and others[0] == others[1]
+    ends = [f"heads/{pulls[0][end]['ref']}" for end in ("head", "base")]
+    is_draft = pulls[0]["draft"] and ends == [branches[0], "heads/develop"]
+    return is_ours and is_draft and entry is not None and state.objects.blobs[entry.sha] == text
+
+
 CHECKS: dict[Kind, Callable[[Server], bool]] = {
     Kind.CREATE_ISSUE: lambda server: (
         _ours([told.get("body") for told in server.state.issues.values() if told["state"] == "open"])
@@ -88,9 +134,13 @@ CHECKS: dict[Kind, Callable[[Server], bool]] = {
     Kind.COMMENT_ISSUE: lambda server: [told["issue"] for told in server.state.comments.values()] == [1],
     Kind.COMMENT_PULL: lambda server: [told["issue"] for told in server.state.comments.values()] == [3],
     Kind.COMMENT_COMMIT: lambda server: len(server.state.commit_comments) == 1,
+    Kind.OPEN_PULL: _pull,
     Kind.RERUN_FAILED: lambda server: len(server.state.runs[failed_run_before(server)]) == 2,
 }
 """What is true once an action of that kind was done: once, and no more."""
+
+N_WRITES = {Kind.OPEN_PULL: 4}
+"""How many requests write it, where it is not one."""
 
 
 def failed_run_before(server: Server) -> int:

@@ -26,7 +26,7 @@ from kotaci.actions.identity import find_sections
 from kotaci.github import Client, Refused, Unreachable
 from kotaci.model import BadInput, KotaciError
 from tests.actions.conftest import TOKEN, writes
-from tests.actions.plans import CHECKS, WHERE, failed_run, held, opened, plan_for
+from tests.actions.plans import CHECKS, N_WRITES, WHERE, failed_run, held, opened, plan_for
 from tests.actions.reports import LATER, finding, red_now, write_report
 from tests.github.clock import Hands
 from tests.github_server import Fault, Rights, Server
@@ -34,7 +34,7 @@ from tests.github_server import Fault, Rights, Server
 Apply = Callable[..., list[Applied]]
 DONE = {
     Kind.CREATE_ISSUE: "created", Kind.UPDATE_ISSUE: "updated", Kind.REOPEN_ISSUE: "reopened",
-    Kind.CLOSE_ISSUE: "closed", Kind.RERUN_FAILED: "run again",
+    Kind.CLOSE_ISSUE: "closed", Kind.RERUN_FAILED: "run again", Kind.OPEN_PULL: "opened",
 }  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def test_applied_twice_it_is_written_once(kind: Kind, server: Server, apply: App
     (one,) = apply(plan)
     assert one.done == DONE.get(kind, "created")
     assert one.url.startswith("https://github.com/example/generated/")
-    assert len(writes(server)) == 1
+    assert len(writes(server)) == N_WRITES.get(kind, 1)
     assert CHECKS[kind](server)
     assert [one.done for one in apply(plan)] == ["nothing to do"]
     assert [one.done for one in apply(plan, is_dry=True)] == ["nothing to do"]
@@ -62,11 +62,12 @@ def test_a_write_without_an_answer_is_looked_up(
 ) -> None:
     plan = plan_for(kind, server, tmp_path)
     method = "PATCH" if kind in {Kind.UPDATE_ISSUE, Kind.REOPEN_ISSUE, Kind.CLOSE_ISSUE} else "POST"
-    server.faults.append(Fault(fault, method=method, seconds=5 if fault == "secondary" else None))
+    where = "/repos/{owner}/{repo}/pulls" if kind == Kind.OPEN_PULL else "*"
+    server.faults.append(Fault(fault, where, method=method, seconds=5 if fault == "secondary" else None))
     apply(plan)
     assert CHECKS[kind](server)
     # What had taken effect is not sent again; what had not is, after a while.
-    assert len(writes(server)) == (1 if fault in {"unheard", "truncate"} else 2)
+    assert len(writes(server)) == N_WRITES.get(kind, 1) + (fault not in {"unheard", "truncate"})
     assert bool(hands.waits) == (fault in {"502", "drop", "secondary"})
     assert server.faults[0].n_struck == 1
 

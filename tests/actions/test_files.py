@@ -47,7 +47,7 @@ def test_a_plan_is_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "told"),
     [
-        ("version", 2, "version 2: is not that of this kotaci, 1"),
+        ("version", 1, "version 1: is not that of this kotaci, 2"),
         ("repo", "here", "here: is not a repository"),
         ("repo", ..., "the plan: 'repo': is missing"),
         ("as_of", "today", "the plan.as_of 'today': has another form"),

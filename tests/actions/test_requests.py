@@ -34,7 +34,8 @@ def test_every_request_is_as_github_describes_it(
         {**description, "servers": [{"url": server.api_url}]}, config=Config(spec_validator_cls=None)
     )
     apply(plan_for(kind, server, tmp_path))
-    assert {one.status for one in server.asked} <= {200, 201, 204}
+    # That its branch is not there yet is an answer.
+    assert {one.status for one in server.asked} <= {200, 201, 204} | ({404} if kind == Kind.OPEN_PULL else set())
     assert any(one.method != "GET" for one in server.asked)
     for one in server.asked:
         sent = requests.Request(

@@ -68,7 +68,11 @@ def test_its_patch_mends_it_and_nothing_else(card, example, newline) -> None:
     found = audit(tree_of(files), rules=[card.id]).marks
     for mark in (mark for mark in found if mark.patch):
         path = mark.patch.path
-        mended = {**files, path: apply_patches(files[path], [mark.patch])}
+        mended = {
+            **files,
+            path: apply_patches(files[path], [mark.patch]),
+            **{one.path: apply_patches(files.get(one.path, ""), [one]) for one in mark.patch.besides},
+        }
         touched = sum(len(edit.lines) + edit.last - edit.first + 1 for edit in mark.patch.edits)
         assert abs(len(mended[path].split(newline)) - len(files[path].split(newline))) <= touched
         assert not Project(tree_of(mended)).workflows[0].problems or Project(tree_of(files)).workflows[0].problems

@@ -44,6 +44,7 @@ class Rights:
     checks: Level = "write"
     issues: Level = "write"
     pull_requests: Level = "write"
+    workflows: Level = "write"
     sso: bool = False
     private_visible: bool = True
 
@@ -55,6 +56,11 @@ class Rights:
         headers = {"X-Accepted-GitHub-Permissions": need}
         return problem(403, "Resource not accessible by personal access token", headers=headers)
 
+
+WORKFLOWS = problem(
+    403, "refusing to allow a GitHub App to create or update workflow `ci.yml` without `workflows` permission"
+)
+"""What a token without that right hears that would write below .github/workflows."""
 
 SSO = problem(
     403,

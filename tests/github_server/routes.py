@@ -108,6 +108,8 @@ def _table() -> list[Route]:
         },
         "contents": {
             "POST /git/refs": writes.create_ref,
+            "POST /git/trees": writes.create_tree,
+            "POST /git/commits": writes.create_commit,
             "PUT /contents/{path}": writes.put_content,
             "POST /commits/{commit_sha}/comments": writes.create_commit_comment,
             "PATCH /comments/{comment_id}": writes.change_commit_comment,

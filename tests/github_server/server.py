@@ -17,7 +17,18 @@ from urllib.parse import quote
 from kotaci.model import BadInput
 from tests.github_server import routes, runs
 from tests.github_server.asking import Ask, Missing, Refused
-from tests.github_server.policy import SSO, Answer, Fault, Limits, Meter, Rights, exceeded, problem, secondary
+from tests.github_server.policy import (
+    SSO,
+    WORKFLOWS,
+    Answer,
+    Fault,
+    Limits,
+    Meter,
+    Rights,
+    exceeded,
+    problem,
+    secondary,
+)
 from tests.github_server.shapes import API, encoded
 from tests.github_server.state import State
 from tests.github_server.wire import Listener, Request
@@ -225,7 +236,14 @@ class Server:
             is_log = route.method == "GET" and route.template.endswith("/logs")
             told = (403, "Must have admin rights to Repository.") if is_log else (401, "Requires authentication")
             return problem(*told)
-        return SSO if rights.sso and is_of_repo else rights.refusal(route.need)
+        if rights.sso and is_of_repo:
+            return SSO
+        is_of_files = (
+            route.need == "contents=write" and b".github/workflows/" in request.content + request.path.encode()
+        )
+        if rights.workflows != "write" and is_of_files:
+            return WORKFLOWS
+        return rights.refusal(route.need)
 
     def _finished(self, request: Request, answer: Answer) -> Answer:
         """Return the answer with its bytes, addresses and ETag; a 304 where the asker has it already."""

@@ -279,6 +279,15 @@ def git_ref(repo: Body, name: str, sha: str) -> Body:
     }  # fmt: skip
 
 
+def git_commit(repo: Body, told: Body) -> Body:
+    """Return a commit as git holds it."""
+    whole = commit(repo, told)
+    names = ("author", "committer", "message", "tree", "verification")
+    home = f"{repo_url(repo)}/git/commits/{told['sha']}"
+    held = {name: whole["commit"][name] for name in names}
+    return {**{name: whole[name] for name in ("sha", "node_id", "html_url", "parents")}, **held, "url": home}
+
+
 def tree(repo: Body, objects: Objects, sha: str, *, is_deep: bool) -> Body:
     """Return a tree, with everything below it if `is_deep`."""
     home = f"{repo_url(repo)}/git"
@@ -401,6 +410,7 @@ def pull(repo: Body, told: Body) -> Body:
         "body": None, "closed_at": None, "merged_at": None, "merge_commit_sha": None, "assignee": None, "draft": False,
         "assignees": [], "requested_reviewers": [], "requested_teams": [], "labels": [], "milestone": None,
         "locked": False, **told, "node_id": node_id("PR", told["id"]), "url": home, "diff_url": f"{web}.diff",
-        "patch_url": f"{web}.patch", **urls, "user": user(told["user"]), **ends, "author_association": "MEMBER",
+        "patch_url": f"{web}.patch", **urls, "user": user(told["user"]), **ends,
+        "author_association": told.get("author_association", "MEMBER"),
         "_links": {name: {"href": url} for name, url in addresses.items()}, "auto_merge": None,
     }  # fmt: skip

@@ -71,6 +71,11 @@ WRITES = {
     "POST /issues/138/comments": {"body": "Again."},
     "POST /labels": {"name": "ci", "color": "ff0000", "description": "About CI"},
     "POST /git/refs": {"ref": "refs/heads/quarantine", "sha": SHA},
+    "POST /git/trees": {
+        "base_tree": TREE,
+        "tree": [{"path": "a/b.txt", "mode": "100644", "type": "blob", "content": "b"}],
+    },
+    "POST /git/commits": {"message": "Write", "tree": TREE, "parents": [SHA]},
     "PUT /contents/notes/one.md": {"message": "Write", "content": "bm90ZQ==", "branch": "quarantine"},
     "POST /pulls": {"title": "Quarantine", "head": "quarantine", "base": "develop"},
     "PATCH /issues/comments/3000000001": {"body": "Still."},

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.github_server import Fault, Server
+from tests.github_server import Fault, Rights, Server
 from tests.github_server.conftest import NOW, Client
 
 
@@ -140,6 +140,37 @@ def test_a_branch_a_file_and_a_pull_request(ask: Callable[..., Any]) -> None:
     assert ask("/pulls", "POST", json=asked).status_code == 422
     assert [one["number"] for one in ask("/pulls?head=example:fix").json()] == [pull.json()["number"]]
     assert ask(f"/issues/{pull.json()['number']}/comments", "POST", json={"body": "see"}).status_code == 201
+
+
+def test_files_of_one_commit_and_a_draft(small: Server, ask: Callable[..., Any]) -> None:
+    head = ask("/branches/main").json()["commit"]
+    files = [
+        {"path": path, "mode": "100644", "type": "blob", "content": "é"} for path in (".github/workflows/a.yml", "b/c")
+    ]
+    made = ask("/git/trees", "POST", json={"base_tree": head["commit"]["tree"]["sha"], "tree": files})
+    assert made.status_code == 201
+    commit = {"message": "fix(ci): both", "tree": made.json()["sha"], "parents": [head["sha"]]}
+    sha = ask("/git/commits", "POST", json=commit).json()["sha"]
+    assert ask("/git/refs", "POST", json={"ref": "refs/heads/fix/ci-a", "sha": sha}).status_code == 201
+    for path in (".github/workflows/a.yml", "b/c", ".github/workflows/ci.yml"):
+        assert ask(f"/contents/{path}?ref=fix/ci-a").status_code == 200
+    assert ask("/contents/b/c").status_code == 404
+    told = {"title": "Fix", "head": "fix/ci-a", "base": "main", "draft": True}
+    assert ask("/pulls", "POST", json=told).json()["draft"] is True
+    small.state.repo["has_drafts"] = False
+    assert ask("/pulls", "POST", json=told).status_code == 422
+    assert ask("/git/trees", "POST", json={"base_tree": "0" * 40, "tree": files}).status_code == 404
+    assert ask("/git/trees", "POST", json={"tree": [{"path": "a", "mode": "100644"}]}).status_code == 422
+    assert ask("/git/commits", "POST", json={**commit, "tree": "0" * 40}).status_code == 422
+
+
+def test_a_token_that_may_not_write_workflows(small: Server, ask: Callable[..., Any]) -> None:
+    small.tokens["token-one"] = Rights(workflows="none")
+    body = {"message": "Change", "content": "bg=="}
+    assert ask("/contents/.github/workflows/ci.yml", "PUT", json=body).status_code == 403
+    assert ask("/contents/notes.md", "PUT", json=body).status_code == 201
+    file = {"path": ".github/workflows/a.yml", "mode": "100644", "type": "blob", "content": "a"}
+    assert ask("/git/trees", "POST", json={"tree": [file]}).status_code == 403
 
 
 def test_comments_go_away_and_a_pull_request_is_an_issue_too(small: Server, ask: Callable[..., Any]) -> None:

@@ -25,7 +25,7 @@ BAD_JOBS = frozenset({"failure", "cancelled", "timed_out", "skipped", "startup_f
 
 
 def _needed(ask: Ask, *names: str) -> list[Any]:
-    missing = [name for name in names if ask.body.get(name) in {None, ""}]
+    missing = [name for name in names if ask.body.get(name) is None or ask.body[name] == ""]
     if missing:
         raise _invalid(*missing, code="missing_field")
     return [ask.body[name] for name in names]
@@ -239,6 +239,40 @@ def create_ref(ask: Ask) -> Answer:
     return Answer(201, shapes.git_ref(ask.repo, ref.removeprefix("refs/"), sha))
 
 
+def create_tree(ask: Ask) -> Answer:
+    state, (entries,) = ask.state, _needed(ask, "tree")
+    root = ask.body.get("base_tree")
+    if root is not None and root not in state.objects.trees:
+        return problem(404, "Not Found")
+    for entry in entries:
+        if (entry.get("mode"), entry.get("type")) != ("100644", "blob") or not isinstance(entry.get("content"), str):
+            return problem(422, "tree.sha or tree.content must be given")
+        root = state.objects.put(root, entry["path"], state.objects.add_blob(entry["content"].encode()))
+    return Answer(201, shapes.tree(ask.repo, state.objects, root, is_deep=False))
+
+
+def create_commit(ask: Ask) -> Answer:
+    message, root = _needed(ask, "message", "tree")
+    parents = ask.body.get("parents") or []
+    if root not in ask.state.objects.trees or any(parent not in ask.state.commits for parent in parents):
+        return problem(422, "Tree SHA does not exist")
+    told = _committed(ask, root, parents, message)
+    return Answer(201, shapes.git_commit(ask.repo, told))
+
+
+def _committed(ask: Ask, root: str, parents: list[str], message: str) -> Body:
+    who = {"name": ask.state.me, "date": moment(ask.now)}
+    # What was made in one moment of the server's clock is told apart, as what people make is.
+    seed = f"{parents} {root} {message} {ask.now} {len(ask.state.commits)}"
+    sha = hashlib.sha1(seed.encode(), usedforsecurity=False).hexdigest()
+    told: Body = {
+        "sha": sha, "parents": parents, "root_tree": root, "files": [],
+        "commit": {"author": who, "committer": who, "message": message},
+    }  # fmt: skip
+    ask.state.commits[sha] = told
+    return told
+
+
 def put_content(ask: Ask) -> Answer:
     state, path = ask.state, ask.names["path"].strip("/")
     message, text = _needed(ask, "message", "content")
@@ -256,14 +290,9 @@ def put_content(ask: Ask) -> Answer:
     if ask.body.get("sha") and (before is None or before.sha != ask.body["sha"]):
         return problem(409, f"{path} does not match {ask.body['sha']}")
     root = state.objects.put(parent["root_tree"], path, state.objects.add_blob(body))
-    who = {"name": state.me, "date": moment(ask.now)}
-    sha = hashlib.sha1(f"{parent['sha']} {root} {message} {ask.now}".encode(), usedforsecurity=False).hexdigest()
-    told = {
-        "sha": sha, "parents": [parent["sha"]], "root_tree": root,
-        "commit": {"author": who, "committer": who, "message": message},
-        "files": [{"filename": path, "status": "added" if before is None else "modified"}],
-    }  # fmt: skip
-    state.commits[sha], state.refs[f"heads/{name}"] = told, sha
+    told = _committed(ask, root, [parent["sha"]], message)
+    told["files"] = [{"filename": path, "status": "added" if before is None else "modified"}]
+    state.refs[f"heads/{name}"] = told["sha"]
     entry = state.objects.find(root, path)
     if entry is None:
         raise Missing
@@ -286,7 +315,11 @@ def create_pull(ask: Ask) -> Answer:
             return problem(422, "Validation Failed", errors=errors)
     number = _next_number(ask)
     refs = {"head": {"ref": head, "sha": ends["head"]}, "base": {"ref": base, "sha": ends["base"]}}
-    ask.state.pulls[number] = {**_new(ask, number), "title": title, "body": _text(ask), **refs}
+    is_draft = bool(ask.body.get("draft"))
+    if is_draft and not ask.repo.get("has_drafts", True):
+        return problem(422, "Draft pull requests are not supported in this repository.")
+    told = {**_new(ask, number), "title": title, "body": _text(ask), "draft": is_draft, **refs}
+    ask.state.pulls[number] = told
     merged = {"merged": False, "mergeable": None, "rebaseable": None, "mergeable_state": "unknown", "merged_by": None}
     counts = dict.fromkeys(("comments", "review_comments", "additions", "deletions"), 0)
     size = {**counts, "commits": 1, "changed_files": 1, "maintainer_can_modify": False}
