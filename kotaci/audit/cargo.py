@@ -367,3 +367,48 @@ def _names(options: Sequence[str]) -> Iterator[str]:
         if word.startswith("-") or (place and options[place - 1] in _WITH_VALUE):
             continue
         yield word
+
+
+FLOATING = ("stable", "beta", "nightly")
+"""Names of toolchains that become another compiler with time."""
+_TOOLCHAIN_ACTIONS = {
+    "dtolnay/rust-toolchain",
+    "actions-rs/toolchain",
+    "actions-rust-lang/setup-rust-toolchain",
+    "moonrepo/setup-rust",
+    "hecrj/setup-rust-action",
+}
+_NAMED_TOOLCHAIN = re.compile(r"(?:stable|beta|nightly|\d+\.\d+(?:\.\d+)?)(?:-\d{4}-\d\d-\d\d)?")
+
+
+def toolchain_steps(places: Sequence[Place], *, leg: Leg | None = None) -> Iterator[tuple[Place, str]]:
+    """Yield the steps of a job that install or choose a toolchain, with its name; empty where none can be read."""
+    for place in places:
+        step = place.step
+        if step.action in _TOOLCHAIN_ACTIONS:
+            written = step.input("toolchain") or step.input("rust-version") or step.input("channel")
+            version = step.uses.partition("@")[2]
+            written = written or (version if _NAMED_TOOLCHAIN.fullmatch(version) else "")
+            yield place, fill(written, matrix=leg.values if leg else None) or written
+        for command in place.script.commands:
+            words = [word for word in command.words if not word.startswith("-")]
+            if words[:2] in (["rustup", "default"], ["rustup", "override"]) or words[:3] == [
+                "rustup",
+                "toolchain",
+                "install",
+            ]:
+                name = words[-1]
+                yield place, name if _NAMED_TOOLCHAIN.fullmatch(name) else ""
+
+
+def default_toolchain(project: Project, places: Sequence[Place], *, leg: Leg | None = None) -> str:
+    """Return the toolchain a job works with: that of the repository's file, else the last one that it chooses.
+
+    Empty where nothing says so; then it is that of the machine.
+    """
+    if project.toolchain_file:
+        section = project.toml(project.toolchain_file).get("toolchain")
+        channel = section.get("channel") if isinstance(section, Mapping) else None
+        text = (project.tree.text(project.toolchain_file) or "").strip()
+        return channel if isinstance(channel, str) else text if _NAMED_TOOLCHAIN.fullmatch(text) else ""
+    return next((name for _, name in reversed(list(toolchain_steps(places, leg=leg)))), "")
