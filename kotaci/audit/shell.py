@@ -21,6 +21,7 @@ _QUOTED = {"string", "raw_string", "ansi_c_string"}
 _WORD_KINDS = {"word", "number", "concatenation", "simple_expansion", "expansion", "arithmetic_expansion"} | _QUOTED
 _WORDS = _WORD_KINDS | {"command_substitution", "process_substitution", "brace_expression"}
 _LOOPS = {"if_statement", "elif_clause", "while_statement"}
+_KEPT = re.compile(r"GITHUB_(?:OUTPUT|ENV|STATE)\b")
 _BASH = re.compile(r"(?:\S*/)?(?:ba)?sh(?:\.exe)?\b")
 MAX_BYTES = 200_000
 """Longer scripts are not read; the largest real ones have some 20 kB."""
@@ -210,7 +211,13 @@ class _Reader:
         return Unheard.NO
 
     def cannot_fail(self, node: Node) -> bool:
-        """Tell whether what stands behind `||` ends well whatever happened: nothing exits, the last cannot fail."""
+        """Tell whether what stands behind `||` ends well whatever happened: nothing exits, the last cannot fail, and
+        nothing is kept for a later look (a variable, an output)."""
+        around = _ancestor(node, "redirected_statement") or (
+            node.parent and _ancestor(node.parent, "redirected_statement")
+        )
+        if any(one.type == "variable_assignment" for one in _walk(node)) or _KEPT.search(self.text(around or node)):
+            return False
         all_words = [self.words(one) for one in _walk(node) if one.type == "command"]
         if any(words[:1] in (["exit"], ["return"], ["false"]) and words[1:2] != ["0"] for words in all_words):
             return False

@@ -1,10 +1,515 @@
-"""Rules of the class `references`; what each is for stands on its card."""
+"""Rules of names that lead nowhere; what each is for stands on its card."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import json
+import posixpath
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from kotaci.audit.marks import Mark
-from kotaci.audit.project import Project
+from kotaci.audit.checks import ancestors, bare_words, is_local_call, steps_text
+from kotaci.audit.globs import filter_pattern, hashed_pattern
+from kotaci.audit.marks import Edit, Mark, Patch
+from kotaci.audit.project import Place, Project
+from kotaci.audit.shell import Command
+from kotaci.workflows import WorkflowFile, WorkflowJob, WorkflowStep
 
-RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {}
+_CHECKOUT = "actions/checkout"
+_BUILT = re.compile(
+    r"(?:^|/)(?:target|dist|build|out|site|_site|public|coverage|node_modules|venv|\.venv|pkg|tmp|artifacts?)(?:/|$)"
+)
+
+
+def _has_tree(place: Place) -> bool:
+    """Tell whether the step sees this repository, and no other, at the root of its workspace."""
+    if place.file is None or place.job is None:
+        return False
+    steps = [step for step in place.job.steps if step.number < place.step.number]
+    checkouts = [step for step in steps if step.action == _CHECKOUT]
+    if not checkouts or any(step.input("repository") or step.input("path") or step.input("ref") for step in checkouts):
+        return False
+    said = "\n".join(step.run for step in steps)
+    return re.search(r"\bgit\s+(?:clone|checkout|switch|submodule|worktree|pull|merge)\b", said) is None
+
+
+def _is_made(project: Project, place: Place, path: str) -> bool:
+    """Tell whether the path may come from a build, a download or an earlier command, or is looked for first."""
+    name = path.rstrip("/").rpartition("/")[2]
+    if not path or _BUILT.search(path) or re.search(r"[$*?{}~`<>|\\]", path) or path.startswith("/"):
+        return True
+    ignored = (project.tree.text(".gitignore") or "").split()
+    if any(part in {line.strip("/") for line in ignored} for part in path.split("/")):
+        return True
+    assert place.job is not None  # noqa: S101
+    before = [step for step in place.job.steps if step.number < place.step.number]
+    if any(name in steps_text([step]) for step in before) or any("artifact" in step.action for step in before):
+        return True
+    tested = re.search(rf"(?:-[efdxrs]|Test-Path|exists|mkdir|touch|>|ls)\s*[\"']?\S*{re.escape(name)}", place.step.run)
+    return tested is not None
+
+
+def _joined(folder: str, path: str) -> str:
+    """Return the path from the root of the repository; empty where it leads out of it."""
+    found = posixpath.normpath(posixpath.join(folder or ".", path))
+    return "" if found.startswith("..") else found.removeprefix("./")
+
+
+_INTERPRETERS = re.compile(r"bash|sh|python[\d.]*|node|deno|ruby|perl|source|\.|pwsh")
+_SCRIPT = re.compile(r"[\w./-]*[\w-]\.(?:sh|py|js|mjs|cjs|ts|rb|pl|ps1|bash)")
+
+
+def _files_of(command: Command) -> Iterator[str]:
+    """Yield the files that must be there for the command to run."""
+    words = bare_words(command.words)
+    if not words:
+        return
+    first = command.words[0]
+    if first.startswith(("./", "../")) or ("/" in first and _SCRIPT.fullmatch(first)):
+        if _SCRIPT.fullmatch(first):
+            yield first
+    elif _INTERPRETERS.fullmatch(words[0]):
+        script = next((word for word in words[1:] if not word.startswith("-")), "")
+        if _SCRIPT.fullmatch(script) and "-c" not in words and "-m" not in command.words:
+            yield script
+    elif words[:2] in (("pip", "install"), ("pip3", "install")) or words[:3] == ("uv", "pip", "install"):
+        for place, word in enumerate(words[:-1]):
+            if word in {"-r", "--requirement", "-c"} and re.fullmatch(r"[\w./-]+\.(?:txt|in)", words[place + 1]):
+                yield words[place + 1]
+    elif words[0] == "pytest":
+        yield from (word.partition("::")[0] for word in words[1:] if re.fullmatch(r"[\w./-]+\.py(?:::\S+)?", word))
+    elif words[:2] == ("docker", "build") or words[:3] == ("docker", "buildx", "build"):
+        name = command.value("-f", "--file")
+        if name and name != "-":
+            yield name
+
+
+_FILE_INPUTS = {
+    ("docker/build-push-action", "file"),
+    ("hadolint/hadolint-action", "dockerfile"),
+    ("actions/setup-python", "python-version-file"),
+    ("actions/setup-node", "node-version-file"),
+    ("actions/setup-go", "go-version-file"),
+    ("actions/setup-java", "java-version-file"),
+    ("ruby/setup-ruby", "ruby-version-file"),
+    ("actions/labeler", "configuration-path"),
+    ("github/codeql-action/init", "config-file"),
+    ("taiki-e/install-action", "manifest-path"),
+}
+
+
+def missing_file(project: Project) -> Iterator[Mark]:
+    """Fire on scripts, requirement lists, image recipes and files named to actions that the repository lacks."""
+    for place in project.places:
+        if not _has_tree(place):
+            continue
+        assert place.job is not None  # noqa: S101
+        for line, named, path in (*_named_in_script(place), *_named_in_inputs(place)):
+            if not path or path in project.tree.paths or path in project.tree.folders:
+                continue
+            if not _is_made(project, place, path):
+                claim = f"`{named}` is no file of the repository, and no step before makes it"
+                yield Mark(place.path, line, place.subject, claim, job=place.job.key)
+
+
+def _named_in_script(place: Place) -> Iterator[tuple[int, str, str]]:
+    if "$" in place.folder:
+        return
+    for command in place.script.commands:
+        if command.name in {"cd", "pushd"}:
+            return
+        for named in _files_of(command):
+            yield command.line, named, _joined(place.folder, named)
+
+
+def _named_in_inputs(place: Place) -> Iterator[tuple[int, str, str]]:
+    step = place.step
+    for action, name in _FILE_INPUTS:
+        value = step.input(name)
+        if step.action == action and value and "\n" not in value and "@" not in value and "://" not in value:
+            yield step.lines.get("with", step.line), value, _joined("", value)
+
+
+def missing_folder(project: Project) -> Iterator[Mark]:
+    """Fire on a working-directory that the repository lacks."""
+    for place in project.places:
+        if not place.step.run or not _has_tree(place):
+            continue
+        assert place.job is not None  # noqa: S101
+        path = _joined("", place.folder) if place.folder else ""
+        if not path or path == "." or path in project.tree.folders or _is_made(project, place, path):
+            continue
+        line = place.step.lines.get("working-directory") or place.step.line
+        yield Mark(
+            place.path,
+            line,
+            place.subject,
+            f"runs in `{place.folder}`, which is no folder of the repository, and no step before makes it",
+            job=place.job.key,
+        )
+
+
+def missing_action(project: Project) -> Iterator[Mark]:
+    """Fire on a local action whose folder holds no action.yml."""
+    for place in project.places:
+        uses = place.step.uses
+        if not uses.startswith("./") or "$" in uses or not _has_tree(place):
+            continue
+        folder = _joined("", uses)
+        names = [_joined(folder, name) for name in ("action.yml", "action.yaml", "Dockerfile")]
+        if not any(name in project.tree.paths for name in names) and not _is_made(project, place, folder):
+            yield Mark(
+                place.path,
+                place.step.lines.get("uses", place.step.line),
+                place.subject,
+                f"`{uses}` holds no action.yml",
+                job=place.job.key if place.job else "",
+            )
+
+
+_HASH_FILES = re.compile(r"hashFiles\(([^()]*)\)", re.IGNORECASE)
+_MAY_WRITE = re.compile(
+    r"\bcargo\b|\bnpm\b|yarn|pnpm|\bpip|poetry|\buv\b|\bgo\b|make|just\b|gen|>|\bcp\b|\bmv\b|curl|wget|tar\b"
+)
+
+
+def hash_of_nothing(project: Project) -> Iterator[Mark]:
+    """Fire on `hashFiles` whose patterns fit no file: it is the empty text then, and the key never changes."""
+    for place in project.places:
+        if not _has_tree(place):
+            continue
+        assert place.job is not None  # noqa: S101
+        before = [step for step in place.job.steps if step.number < place.step.number]
+        if any(_MAY_WRITE.search(step.run) or "artifact" in step.action for step in before):
+            continue
+        for key, value in (*place.step.inputs, *place.step.env):
+            for found in _HASH_FILES.finditer(value):
+                patterns = re.findall(r"'([^']*)'", found[1])
+                if not patterns or re.sub(r"'[^']*'|[\s,]", "", found[1]) or re.search(r"[~$]|'/", found[1]):
+                    continue
+                wanted = [hashed_pattern(one) for one in patterns if not one.startswith("!")]
+                if not any(one.fullmatch(path) for one in wanted for path in project.tree.paths):
+                    yield Mark(
+                        place.path,
+                        _line_in(project, place, found[0]),
+                        place.subject,
+                        f"`{found[0]}` in `{key}` fits no file of the repository, so it is always the empty text",
+                        job=place.job.key,
+                    )
+
+
+def _line_in(project: Project, place: Place, text: str) -> int:
+    """Return the line of the step that holds the text; the step's first where none does."""
+    lines = (project.tree.text(place.path) or "").splitlines()
+    step = place.step
+    return next((at for at in range(step.line, step.end_line + 1) if text in "".join(lines[at - 1 : at])), step.line)
+
+
+def filter_of_nothing(project: Project) -> Iterator[Mark]:
+    """Fire on a pattern of `paths:` that fits no file: a change of what was meant does not start the workflow."""
+    for file in project.workflows:
+        for trigger in file.triggers:
+            wanted = [one for one in trigger.paths if not one.startswith("!")]
+            dead = [one for one in wanted if not _fits(project, one)]
+            text = (project.tree.text(file.path) or "").splitlines()
+            for pattern in dead:
+                lines = [at for at, line in enumerate(text, 1) if pattern in line and at >= trigger.line]
+                is_folder = pattern.rstrip("/") in project.tree.folders
+                told = ": it is a folder, and only `/**` behind it reaches its files" if is_folder else ""
+                rest = "" if len(dead) < len(wanted) else ", as all its patterns do: it never starts"
+                yield Mark(
+                    file.path,
+                    lines[0] if lines else trigger.line,
+                    f"on {trigger.event}, paths “{pattern}”",
+                    f"`{pattern}` fits no file of the repository{told}{rest}",
+                    patch=_with_its_files(file, text, lines[0], pattern) if is_folder and lines else None,
+                )
+
+
+def _with_its_files(file: WorkflowFile, text: Sequence[str], number: int, pattern: str) -> Patch | None:
+    """Return the patch that lets a folder's name reach its files, where it stands alone on its line."""
+    found = re.fullmatch(rf"(\s*-\s+)([\"']?){re.escape(pattern)}\2(\s*(?:#.*)?)", text[number - 1])
+    if found is None:
+        return None
+    line = f'{found[1]}"{pattern.rstrip("/")}/**"{found[3]}'
+    return Patch(file.path, (Edit(number, number, (line,)),), f"let `{pattern}` reach the files below it")
+
+
+def _fits(project: Project, pattern: str) -> bool:
+    fits = filter_pattern(pattern).fullmatch
+    return any(fits(path) for path in project.tree.paths)
+
+
+_OUTPUT_OF = re.compile(r"steps\.([\w-]+)\.outputs\.([\w-]+)")
+_PLAIN = {"echo", "printf", "cd", "test", "[", "[[", "grep", "sed", "awk", "jq", "git", "cut", "tr", "head", "tail"}
+_PLAIN |= {"date", "mkdir", "rm", "ls", "cat", "sort", "uniq", "wc", "set", "export", "exit", "true", "false", ":"}
+_PLAIN |= {
+    "basename",
+    "dirname",
+    "find",
+    "cp",
+    "mv",
+    "sleep",
+    "read",
+    "local",
+    "return",
+    "curl",
+    "cargo",
+    "rustc",
+    "tee",
+}
+_PLAIN |= {"npm", "pip", "docker", "tar", "sha256sum", "uname", "which", "command", "shift", "break", "continue", "gh"}
+_PLAIN |= {"rustup", "sudo", "apt-get", "seq", "expr", "bc", "diff", "xargs", "touch", "chmod", "declare", "unset"}
+
+
+def output_never_set(project: Project) -> Iterator[Mark]:
+    """Fire on `steps.ID.outputs.NAME` where the script of step ID never writes NAME."""
+    for file, job in project.jobs:
+        known = {step.id: step for step in job.steps if step.id and step.run}
+        seen: set[tuple[str, str]] = set()
+        texts = [(step.line, step.end_line, steps_text([step])) for step in job.steps]
+        texts += [(job.line, job.end_line, "\n".join(value for _, value in (*job.outputs, *job.env)))]
+        for first, last, text in texts:
+            for identity, name in _OUTPUT_OF.findall(text):
+                step = known.get(identity)
+                if step is None or (identity, name) in seen or _may_set(project, file, job, step, name):
+                    continue
+                seen.add((identity, name))
+                used = f"steps.{identity}.outputs.{name}"
+                lines = (project.tree.text(file.path) or "").splitlines()
+                line = next((at for at in range(first, last + 1) if used in "".join(lines[at - 1 : at])), first)
+                yield Mark(
+                    file.path,
+                    line,
+                    f"job {job.key}, output {identity}.{name}",
+                    f"`{used}` is always empty: the script of step “{step.title}” never sets `{name}`",
+                    job=job.key,
+                    also=((file.path, step.line),),
+                )
+
+
+def _may_set(project: Project, file: WorkflowFile, job: WorkflowJob, step: WorkflowStep, name: str) -> bool:
+    """Tell whether the script may write that output: it names it, writes names it makes, or runs other programs."""
+    if re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", step.run, re.IGNORECASE):
+        return True
+    place = next((one for one in project.of_job(file, job) if one.step is step), None)
+    if place is None or not place.script.is_known or place.script.is_broken:
+        return True
+    names = {command.name for command in place.script.commands}
+    if names - _PLAIN:
+        return True
+    for line in step.run.splitlines():
+        if re.search(r"GITHUB_OUTPUT|set-output", line):
+            written = re.search(
+                r"(?:echo|printf)\s+(?:-\w+\s+)?[\"']?(?:::set-output name=)?([A-Za-z_][\w-]*)(?:=|<<|::)", line
+            )
+            if written is None and not re.search(r"echo\s+[\"']?(?:EOF|\w*DELIM\w*)[\"']?\s*>>", line):
+                return True
+    return False
+
+
+def _artifact(step: WorkflowStep, *, default: str) -> re.Pattern[str]:
+    """Return what names the artifact may have: what stands in `${{ }}` may be anything."""
+    name = step.input("name") or default
+    parts = re.split(r"\$\{\{.*?\}\}", name, flags=re.DOTALL)
+    return re.compile(".+".join(re.escape(part) for part in parts))
+
+
+def _uploads(
+    project: Project, file: WorkflowFile
+) -> tuple[list[tuple[WorkflowJob, WorkflowStep, re.Pattern[str]]], bool]:
+    """Return the uploads of a workflow by job, and whether others may be hidden in what it calls."""
+    found = []
+    is_hidden = False
+    for job in file.jobs:
+        called = is_local_call(project, job) if job.uses else None
+        if job.uses and called is None:
+            is_hidden = True
+        steps = [(job, step) for step in job.steps]
+        if called is not None:
+            inner, inner_hidden = _uploads(project, called) if called is not file else ([], True)
+            is_hidden |= inner_hidden
+            found += [(job, step, pattern) for _, step, pattern in inner]
+        for owner, step in steps:
+            if step.uses.startswith("./"):
+                is_hidden = True
+            elif step.action == "actions/upload-artifact" or step.action.startswith("actions/upload-artifact/"):
+                found.append((owner, step, _artifact(step, default="artifact")))
+            elif (
+                re.search(r"artifact|upload-pages|scorecard|cargo-dist|maturin", step.action)
+                and "download" not in step.action
+            ):
+                is_hidden = True
+    return found, is_hidden
+
+
+def _downloads(file: WorkflowFile) -> Iterator[tuple[WorkflowJob, WorkflowStep, re.Pattern[str]]]:
+    for job in file.jobs:
+        for step in job.steps:
+            is_elsewhere = any(step.input(name) for name in ("run-id", "repository", "artifact-ids"))
+            if step.action == "actions/download-artifact" and step.input("name") and not is_elsewhere:
+                yield job, step, _artifact(step, default="")
+
+
+def _may_be_same(step: WorkflowStep, wanted: re.Pattern[str], upload: WorkflowStep, given: re.Pattern[str]) -> bool:
+    """Tell whether two names may be one; where both hold expressions they may."""
+    name, other = step.input("name"), upload.input("name") or "artifact"
+    if "${{" in name and "${{" in other:
+        return True
+    return wanted.fullmatch(other) is not None if "${{" in name else given.fullmatch(name) is not None
+
+
+def artifact_of_nobody(project: Project) -> Iterator[Mark]:
+    """Fire on downloads of an artifact that no job of the workflow uploads."""
+    for file in project.workflows:
+        uploads, is_hidden = _uploads(project, file)
+        if is_hidden or "workflow_call" in file.events:
+            continue
+        for job, step, wanted in _downloads(file):
+            if not any(_may_be_same(step, wanted, upload, given) for _, upload, given in uploads):
+                name = step.input("name")
+                yield Mark(
+                    file.path,
+                    step.line,
+                    f"job {job.key}, step “{step.title}”",
+                    f"no job of this workflow uploads the artifact `{name}`",
+                    job=job.key,
+                )
+
+
+def artifact_without_needs(project: Project) -> Iterator[Mark]:
+    """Fire on downloads in a job that does not wait for any that uploads the artifact."""
+    for file in project.workflows:
+        uploads, is_hidden = _uploads(project, file)
+        if is_hidden or "workflow_call" in file.events:
+            continue
+        for job, step, wanted in _downloads(file):
+            owners = [owner for owner, upload, given in uploads if _may_be_same(step, wanted, upload, given)]
+            before = {one.key for one in ancestors(file, job)} | {job.key}
+            if owners and not any(owner.key in before for owner in owners):
+                yield Mark(
+                    file.path,
+                    step.line,
+                    f"job {job.key}, step “{step.title}”",
+                    f"downloads `{step.input('name')}`, which job {owners[0].key} uploads, but does not need that job: "
+                    "it may start before",
+                    job=job.key,
+                    also=((file.path, owners[0].line),),
+                )
+
+
+def missing_recipe(project: Project) -> Iterator[Mark]:
+    """Fire on recipes of just, make and npm that their file does not hold."""
+    for place in project.places:
+        if not _has_tree(place) or "$" in place.folder or place.script.is_broken:
+            continue
+        assert place.job is not None  # noqa: S101
+        for command in place.script.commands:
+            if command.name in {"cd", "pushd"}:
+                break
+            for program, recipe, path, known in _recipes(project, place.folder, command):
+                if recipe not in known:
+                    claim = f"`{program} {recipe}` names a recipe that {path} does not hold"
+                    yield Mark(place.path, command.line, place.subject, claim, job=place.job.key)
+
+
+def _recipes(project: Project, folder: str, command: Command) -> Iterator[tuple[str, str, str, frozenset[str]]]:
+    """Yield what the command calls: program, recipe, the file it stands in, and the recipes of that file."""
+    words = bare_words(command.words)
+    if words[:1] == ("just",) and re.fullmatch(r"[A-Za-z_][\w-]*", " ".join(words[1:2])):
+        for path, text in _held(project, folder, "justfile", "Justfile", ".justfile"):
+            if not re.search(r"^(?:import|mod)\??\s", text, re.MULTILINE):
+                yield "just", words[1], path, _just_recipes(text)
+    elif words[:1] == ("make",) and not command.has("-f", "--file", "-C", "--directory"):
+        targets = [word for word in words[1:] if re.fullmatch(r"[A-Za-z_][\w-]*", word)]
+        for path, text in _held(project, folder, "Makefile", "makefile", "GNUmakefile"):
+            if not _MADE_TARGETS.search(text):
+                wanted = [one for one in targets if not _exists(project, folder, one)]
+                yield from (("make", one, path, _make_targets(text)) for one in wanted)
+    elif words[:2] in (("npm", "run"), ("npm", "run-script")) and not command.has(*_ELSEWHERE):
+        scripts = [word for word in words[2:] if re.fullmatch(r"[A-Za-z][\w:-]*", word)]
+        for path, text in _held(project, folder, "package.json"):
+            known = _npm_scripts(text)
+            if scripts and known is not None:
+                yield "npm run", scripts[0], path, known
+
+
+_ELSEWHERE = ("--prefix", "-w", "--workspace", "--workspaces", "--if-present", "-C")
+_MADE_TARGETS = re.compile(r"^-?s?include\b|%.*:|\$\(eval|^\$|^[^\t#\n]*\$[^\n]*:(?!=)", re.MULTILINE)
+
+
+def _held(project: Project, folder: str, *names: str) -> Iterator[tuple[str, str]]:
+    """Yield path and text of the first of these files that the folder holds."""
+    for name in names:
+        path = _joined(folder, name)
+        if (text := project.tree.text(path)) is not None:
+            yield path, text
+            return
+
+
+def _exists(project: Project, folder: str, name: str) -> bool:
+    path = _joined(folder, name)
+    return path in project.tree.paths or path in project.tree.folders
+
+
+def _just_recipes(text: str) -> frozenset[str]:
+    found = re.findall(r"^@?([A-Za-z_][\w-]*)\b[^\n:=]*:(?!=)", text, re.MULTILINE)
+    aliases = re.findall(r"^alias\s+([\w-]+)\s*:=", text, re.MULTILINE)
+    return frozenset((*found, *aliases))
+
+
+def _make_targets(text: str) -> frozenset[str]:
+    heads = re.findall(r"^([^\s#=:][^=:\n]*):(?!=)", text, re.MULTILINE)
+    phony = re.findall(r"^\.PHONY\s*:([^\n]*)", text, re.MULTILINE)
+    return frozenset(word for head in (*heads, *phony) for word in head.split())
+
+
+def _npm_scripts(text: str) -> frozenset[str] | None:
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return None
+    scripts = data.get("scripts") if isinstance(data, dict) else None
+    return frozenset(scripts if isinstance(scripts, dict) else ()) | {"env", "start"}
+
+
+def workflow_of_nobody(project: Project) -> Iterator[Mark]:
+    """Fire on `workflow_run` after a workflow that no file bears, and on `gh workflow run` of one that is not there
+    or cannot be started by hand."""
+    names = {name for file in project.workflows for name in (file.name, file.path.rpartition("/")[2])}
+    for file in project.workflows:
+        trigger = file.trigger("workflow_run")
+        for name in trigger.workflows if trigger else ():
+            if name not in names and not re.search(r"[*?+!\[]", name):
+                yield Mark(
+                    file.path,
+                    trigger.line if trigger else 1,
+                    f"on workflow_run, “{name}”",
+                    f"waits for a workflow named “{name}”, and no file bears that name",
+                )
+    by_file = {file.path.rpartition("/")[2]: file for file in project.workflows}
+    for place, command in project.commands("gh"):
+        words = command.words
+        if words[1:3] != ("workflow", "run") or not words[3:] or command.has("-R", "--repo") or "$" in words[3]:
+            continue
+        called = by_file.get(words[3])
+        job = place.job.key if place.job else ""
+        if re.fullmatch(r"[\w.-]+\.ya?ml", words[3]) and called is None:
+            claim = f"starts `{words[3]}`, which is no workflow of the repository"
+            yield Mark(place.path, command.line, place.subject, claim, job=job)
+        elif called is not None and "workflow_dispatch" not in called.events:
+            claim = f"starts `{words[3]}`, which has no trigger workflow_dispatch"
+            yield Mark(place.path, command.line, place.subject, claim, job=job, also=((called.path, 1),))
+
+
+RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
+    "missing-file": missing_file,
+    "missing-folder": missing_folder,
+    "missing-action": missing_action,
+    "hash-of-nothing": hash_of_nothing,
+    "filter-of-nothing": filter_of_nothing,
+    "output-never-set": output_never_set,
+    "artifact-of-nobody": artifact_of_nobody,
+    "artifact-without-needs": artifact_without_needs,
+    "missing-recipe": missing_recipe,
+    "workflow-of-nobody": workflow_of_nobody,
+}
