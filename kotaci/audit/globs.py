@@ -22,7 +22,7 @@ def hashed_pattern(pattern: str) -> re.Pattern[str]:
 
 
 def _segment(part: str) -> str:
-    found = re.split(r"(\*+|\?|\[[^\]]+\])", part)
+    found = re.split(r"(\*+|\?|\[!?[\w-]+\])", part)
     words = {"?": "[^/]"}
     return "".join(
         "[^/]*" if one[:1] == "*" else words.get(one, one if one[:1] == "[" else re.escape(one)) for one in found
@@ -33,7 +33,7 @@ def _segment(part: str) -> str:
 def filter_pattern(pattern: str) -> re.Pattern[str]:
     """Return what fits a pattern of `paths:` (docs: Workflow syntax, filter patterns): `**` reaches over folders,
     `?` and `+` repeat the character before them."""
-    tokens = re.findall(r"\*\*/|\*+|\[[^\]]+\]|\\.|.", pattern)
+    tokens = re.findall(r"\*\*/|\*+|\[!?[\w-]+\]|\\.|.", pattern)
     words = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "?", "+": "+"}
     text = ""
     for token in tokens:
