@@ -23,26 +23,38 @@ def hashed_pattern(pattern: str) -> re.Pattern[str]:
 
 def _segment(part: str) -> str:
     found = re.split(r"(\*+|\?|\[!?[\w-]+\])", part)
-    words = {"?": "[^/]"}
-    return "".join(
-        "[^/]*" if one[:1] == "*" else words.get(one, one if one[:1] == "[" else re.escape(one)) for one in found
-    )
+    return "".join(_words_of(one) for one in found)
+
+
+def _words_of(piece: str) -> str:
+    if piece[:1] == "*":
+        return "[^/]*"
+    if piece == "?":
+        return "[^/]"
+    return _set_of(piece)
+
+
+def _set_of(piece: str) -> str:
+    """Return a set of letters as one of Python's; all else as plain text."""
+    if re.fullmatch(r"\[!?[\w-]+\]", piece):
+        return piece.replace("[!", "[^")
+    return re.escape(piece)
 
 
 @lru_cache(maxsize=1024)
 def filter_pattern(pattern: str) -> re.Pattern[str]:
     """Return what fits a pattern of `paths:` (docs: Workflow syntax, filter patterns): `**` reaches over folders,
     `?` and `+` repeat the character before them."""
-    tokens = re.findall(r"\*\*/|\*+|\[!?[\w-]+\]|\\.|.", pattern)
+    pieces = re.findall(r"\*\*/|\*+|\[!?[\w-]+\]|\\.|.", pattern)
     words = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "?", "+": "+"}
     text = ""
-    for token in tokens:
-        if token in words:
-            text += words[token]
-        elif token[:1] == "*":
+    for piece in pieces:
+        if piece in words:
+            text += words[piece]
+        elif piece[:1] == "*":
             text += ".*"
         else:
-            text += token if token[:1] in "[\\" and len(token) > 1 else re.escape(token)
+            text += _set_of(piece.removeprefix("\\") if len(piece) == 2 else piece)
     return _compiled(text)
 
 

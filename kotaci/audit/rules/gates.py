@@ -19,6 +19,7 @@ from kotaci.audit.checks import (
 )
 from kotaci.audit.marks import Edit, Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
+from kotaci.audit.rules import roster
 from kotaci.audit.shell import Command, Unheard, parse_script
 from kotaci.model import Certainty, Severity
 from kotaci.workflows import WorkflowFile, WorkflowJob
@@ -484,4 +485,5 @@ RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "publishes-untested": publishes_untested,
     "publishes-after-failure": publishes_after_failure,
     "retried-tests": retried_tests,
+    **roster.RULES,
 }

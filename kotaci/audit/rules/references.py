@@ -7,52 +7,16 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from kotaci.audit.cargo import CargoCall, Work, cargo_calls
 from kotaci.audit.checks import ancestors, bare_words, is_local_call, steps_text
 from kotaci.audit.globs import filter_pattern, hashed_pattern
 from kotaci.audit.marks import Edit, Mark, Patch
+from kotaci.audit.paths import has_tree, is_made, joined
 from kotaci.audit.project import Place, Project
-from kotaci.audit.shell import Command
+from kotaci.audit.runs import read_recipes
+from kotaci.audit.shell import Command, Unheard
+from kotaci.audit.targets import Workspace, selected_packages, workspaces
 from kotaci.workflows import WorkflowFile, WorkflowJob, WorkflowStep
-
-_CHECKOUT = "actions/checkout"
-_BUILT = re.compile(
-    r"(?:^|/)(?:target|dist|build|out|site|_site|public|coverage|node_modules|venv|\.venv|pkg|tmp|artifacts?)(?:/|$)"
-)
-
-
-def _has_tree(place: Place) -> bool:
-    """Tell whether the step sees this repository, and no other, at the root of its workspace."""
-    if place.file is None or place.job is None:
-        return False
-    steps = [step for step in place.job.steps if step.number < place.step.number]
-    checkouts = [step for step in steps if step.action == _CHECKOUT]
-    if not checkouts or any(step.input("repository") or step.input("path") or step.input("ref") for step in checkouts):
-        return False
-    said = "\n".join(step.run for step in steps)
-    return re.search(r"\bgit\s+(?:clone|checkout|switch|submodule|worktree|pull|merge)\b", said) is None
-
-
-def _is_made(project: Project, place: Place, path: str) -> bool:
-    """Tell whether the path may come from a build, a download or an earlier command, or is looked for first."""
-    name = path.rstrip("/").rpartition("/")[2]
-    if not path or _BUILT.search(path) or re.search(r"[$*?{}~`<>|\\]", path) or path.startswith("/"):
-        return True
-    ignored = (project.tree.text(".gitignore") or "").split()
-    if any(part in {line.strip("/") for line in ignored} for part in path.split("/")):
-        return True
-    assert place.job is not None  # noqa: S101
-    before = [step for step in place.job.steps if step.number < place.step.number]
-    if any(name in steps_text([step]) for step in before) or any("artifact" in step.action for step in before):
-        return True
-    tested = re.search(rf"(?:-[efdxrs]|Test-Path|exists|mkdir|touch|>|ls)\s*[\"']?\S*{re.escape(name)}", place.step.run)
-    return tested is not None
-
-
-def _joined(folder: str, path: str) -> str:
-    """Return the path from the root of the repository; empty where it leads out of it."""
-    found = posixpath.normpath(posixpath.join(folder or ".", path))
-    return "" if found.startswith("..") else found.removeprefix("./")
-
 
 _INTERPRETERS = re.compile(r"bash|sh|python[\d.]*|node|deno|ruby|perl|source|\.|pwsh")
 _SCRIPT = re.compile(r"[\w./-]*[\w-]\.(?:sh|py|js|mjs|cjs|ts|rb|pl|ps1|bash)")
@@ -100,13 +64,13 @@ _FILE_INPUTS = {
 def missing_file(project: Project) -> Iterator[Mark]:
     """Fire on scripts, requirement lists, image recipes and files named to actions that the repository lacks."""
     for place in project.places:
-        if not _has_tree(place):
+        if not has_tree(place):
             continue
         assert place.job is not None  # noqa: S101
         for line, named, path in (*_named_in_script(place), *_named_in_inputs(place)):
             if not path or path in project.tree.paths or path in project.tree.folders:
                 continue
-            if not _is_made(project, place, path):
+            if not is_made(project, place, path):
                 claim = f"`{named}` is no file of the repository, and no step before makes it"
                 yield Mark(place.path, line, place.subject, claim, job=place.job.key)
 
@@ -118,7 +82,7 @@ def _named_in_script(place: Place) -> Iterator[tuple[int, str, str]]:
         if command.name in {"cd", "pushd"}:
             return
         for named in _files_of(command):
-            yield command.line, named, _joined(place.folder, named)
+            yield command.line, named, joined(place.folder, named)
 
 
 def _named_in_inputs(place: Place) -> Iterator[tuple[int, str, str]]:
@@ -126,37 +90,45 @@ def _named_in_inputs(place: Place) -> Iterator[tuple[int, str, str]]:
     for action, name in _FILE_INPUTS:
         value = step.input(name)
         if step.action == action and value and "\n" not in value and "@" not in value and "://" not in value:
-            yield step.lines.get("with", step.line), value, _joined("", value)
+            yield step.lines.get("with", step.line), value, joined("", value)
 
 
 def missing_folder(project: Project) -> Iterator[Mark]:
-    """Fire on a working-directory that the repository lacks."""
+    """Fire on a working-directory, or a first `cd`, into a folder that the repository lacks."""
     for place in project.places:
-        if not place.step.run or not _has_tree(place):
+        if not place.step.run or not has_tree(place):
             continue
-        assert place.job is not None  # noqa: S101
-        path = _joined("", place.folder) if place.folder else ""
-        if not path or path == "." or path in project.tree.folders or _is_made(project, place, path):
-            continue
-        line = place.step.lines.get("working-directory") or place.step.line
-        yield Mark(
-            place.path,
-            line,
-            place.subject,
-            f"runs in `{place.folder}`, which is no folder of the repository, and no step before makes it",
-            job=place.job.key,
-        )
+        for line, named in _entered(place):
+            path = joined("", named)
+            if path and path not in project.tree.folders and not is_made(project, place, path):
+                yield Mark(
+                    place.path,
+                    line,
+                    place.subject,
+                    f"`{named}` is no folder of the repository, and no step before makes it",
+                    job=place.job.key if place.job else "",
+                )
+                break
+
+
+def _entered(place: Place) -> Iterator[tuple[int, str]]:
+    """Yield the folder that the step runs in, and the first that its script enters."""
+    if place.folder:
+        yield place.step.lines.get("working-directory") or place.step.line, place.folder
+    first = next((one for one in place.script.commands if one.name in {"cd", "pushd"} and one.words[1:]), None)
+    if first is not None and first.unheard == Unheard.NO and "$" not in place.folder:
+        yield first.line, posixpath.join(place.folder, first.words[1])
 
 
 def missing_action(project: Project) -> Iterator[Mark]:
     """Fire on a local action whose folder holds no action.yml."""
     for place in project.places:
         uses = place.step.uses
-        if not uses.startswith("./") or "$" in uses or not _has_tree(place):
+        if not uses.startswith("./") or "$" in uses or not has_tree(place):
             continue
-        folder = _joined("", uses)
-        names = [_joined(folder, name) for name in ("action.yml", "action.yaml", "Dockerfile")]
-        if not any(name in project.tree.paths for name in names) and not _is_made(project, place, folder):
+        folder = joined("", uses)
+        names = [joined(folder, name) for name in ("action.yml", "action.yaml", "Dockerfile")]
+        if not any(name in project.tree.paths for name in names) and not is_made(project, place, folder):
             yield Mark(
                 place.path,
                 place.step.lines.get("uses", place.step.line),
@@ -175,7 +147,7 @@ _MAY_WRITE = re.compile(
 def hash_of_nothing(project: Project) -> Iterator[Mark]:
     """Fire on `hashFiles` whose patterns fit no file: it is the empty text then, and the key never changes."""
     for place in project.places:
-        if not _has_tree(place):
+        if not has_tree(place):
             continue
         assert place.job is not None  # noqa: S101
         before = [step for step in place.job.steps if step.number < place.step.number]
@@ -400,7 +372,7 @@ def artifact_without_needs(project: Project) -> Iterator[Mark]:
 def missing_recipe(project: Project) -> Iterator[Mark]:
     """Fire on recipes of just, make and npm that their file does not hold."""
     for place in project.places:
-        if not _has_tree(place) or "$" in place.folder or place.script.is_broken:
+        if not has_tree(place) or "$" in place.folder or place.script.is_broken:
             continue
         assert place.job is not None  # noqa: S101
         for command in place.script.commands:
@@ -440,21 +412,20 @@ _MADE_TARGETS = re.compile(r"^-?s?include\b|%.*:|\$\(eval|^\$|^[^\t#\n]*\$[^\n]*
 def _held(project: Project, folder: str, *names: str) -> Iterator[tuple[str, str]]:
     """Yield path and text of the first of these files that the folder holds."""
     for name in names:
-        path = _joined(folder, name)
+        path = joined(folder, name)
         if (text := project.tree.text(path)) is not None:
             yield path, text
             return
 
 
 def _exists(project: Project, folder: str, name: str) -> bool:
-    path = _joined(folder, name)
+    path = joined(folder, name)
     return path in project.tree.paths or path in project.tree.folders
 
 
 def _just_recipes(text: str) -> frozenset[str]:
-    found = re.findall(r"^@?([A-Za-z_][\w-]*)\b[^\n:=]*:(?!=)", text, re.MULTILINE)
     aliases = re.findall(r"^alias\s+([\w-]+)\s*:=", text, re.MULTILINE)
-    return frozenset((*found, *aliases))
+    return frozenset((*read_recipes(text), *aliases))
 
 
 def _make_targets(text: str) -> frozenset[str]:
@@ -501,6 +472,57 @@ def workflow_of_nobody(project: Project) -> Iterator[Mark]:
             yield Mark(place.path, command.line, place.subject, claim, job=job, also=((called.path, 1),))
 
 
+_NAMED = {"--bin": "bin", "--test": "test", "--bench": "bench", "--example": "example"}
+
+
+def missing_target(project: Project) -> Iterator[Mark]:
+    """Fire on packages, targets and features that a cargo command names and the workspace does not have."""
+    if not project.is_rust or not project.workflows:
+        return
+    found = workspaces(project)
+    for call in cargo_calls(project):
+        place = call.place
+        if not call.compiles or call.work is Work.INSTALL or not has_tree(place) or place.script.is_broken:
+            continue
+        for said in _unknown_names(project, found, call):
+            yield Mark(
+                place.path,
+                call.command.line,
+                place.subject,
+                said,
+                end_line=call.command.end_line,
+                job=place.job.key if place.job else "",
+            )
+
+
+def _unknown_names(project: Project, found: tuple[Workspace, ...], call: CargoCall) -> Iterator[str]:
+    reached = selected_packages(found, call)
+    if reached is None:
+        return
+    workspace, packages = reached
+    known = {one.name for one in workspace.packages}
+    lock = project.tree.text(joined(workspace.folder, "Cargo.lock"))
+    for name in call.packages:
+        is_plain = re.fullmatch(r"[\w-]+", name) is not None
+        if is_plain and name not in known and lock is not None and f'name = "{name}"' not in lock:
+            yield f"`-p {name}` names no package of the workspace, nor of its Cargo.lock"
+    if not packages:
+        return
+    of = packages[0].name if len(packages) == 1 else f"the {len(packages)} packages it selects"
+    for one in call.selected:
+        flag, _, name = one.partition(" ")
+        kind = _NAMED.get(flag, "")
+        names = {target.name for package in packages for target in package.of_kind(kind)}
+        if kind and re.fullmatch(r"[\w-]+", name) and name not in names:
+            yield f"`{one}` names no {kind} target of {of}"
+    is_readable = all(re.fullmatch(r"[\w/?-]+", one) for one in call.features)
+    for feature in sorted(call.features) if is_readable else ():
+        owner, _, name = feature.rpartition("/")
+        held = [one for one in workspace.packages if one.name == owner] if owner else packages
+        if held and not any(name in one.features for one in held):
+            yield f"`--features {feature}` names no feature of {owner or of}"
+
+
 RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "missing-file": missing_file,
     "missing-folder": missing_folder,
@@ -512,4 +534,5 @@ RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "artifact-without-needs": artifact_without_needs,
     "missing-recipe": missing_recipe,
     "workflow-of-nobody": workflow_of_nobody,
+    "missing-target": missing_target,
 }

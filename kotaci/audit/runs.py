@@ -1,0 +1,131 @@
+"""Which calls of cargo run tests, also those in recipes and scripts that steps start; and what may run them unseen."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from kotaci.audit.cargo import CargoCall, calls_of
+from kotaci.audit.checks import bare_words
+from kotaci.audit.paths import joined
+from kotaci.audit.project import Place, Project
+from kotaci.audit.shell import Command, parse_script
+from kotaci.audit.targets import Package, Target, Workspace, selected_packages, selects, workspaces
+
+_SETS_UP = re.compile(r"cache|toolchain|install|setup|checkout|artifact|deny|audit|clippy|fmt|publish|release")
+_MAX_DEPTH = 3
+"""Recipes and scripts that start others are followed so far."""
+
+
+@dataclass(frozen=True)
+class Roster:
+    """What runs the tests of a repository. `is_whole`: nothing else may, so what is missing here runs never."""
+
+    workspaces: tuple[Workspace, ...]
+    calls: tuple[CargoCall, ...]
+    is_whole: bool
+
+    def running(self, package: Package, target: Target) -> tuple[CargoCall, ...]:
+        """Return the calls that run that test target, or may."""
+        return tuple(call for call in self.calls if self._reaches(call, package) and selects(call, target))
+
+    def _reaches(self, call: CargoCall, package: Package) -> bool:
+        found = selected_packages(self.workspaces, call)
+        return found is None or package in found[1]
+
+
+@lru_cache(maxsize=2)
+def read_roster(project: Project) -> Roster:
+    """Return every call that runs tests."""
+    calls: list[CargoCall] = []
+    is_whole = not any(job.uses and not job.uses.startswith("./") for _, job in project.jobs)
+    for place in project.places:
+        if _is_hidden_action(place) or (not place.script.is_known and re.search(r"\bcargo\b", place.step.run)):
+            is_whole = False
+        for one in _followed(project, place, 0):
+            is_whole = is_whole and not one.script.is_broken and not any(map(_is_hidden, one.script.commands))
+            calls += [call for call in calls_of(project, one) if call.runs_tests]
+    return Roster(workspaces(project), tuple(calls), is_whole)
+
+
+def _is_hidden_action(place: Place) -> bool:
+    """Tell whether the step is an action that may run tests of Rust."""
+    if not place.step.uses or place.step.uses.startswith("./") or place.step.action.startswith("actions/"):
+        return False
+    said = " ".join(value for _, value in place.step.inputs)
+    names_cargo = re.search(r"cargo|rust|cross|nextest|tarpaulin|codspeed", f"{place.step.action} {said}") is not None
+    runs = re.search(r"\b(?:test|nextest|tarpaulin|run)\b", f"{place.step.action.rpartition('/')[2]} {said}")
+    return names_cargo and runs is not None and not (_SETS_UP.search(place.step.action) and "cargo test" not in said)
+
+
+_MAY_TEST = re.compile(r"\bcargo\b.*\b(?:test|nextest|t)\b")
+
+
+def _is_hidden(command: Command) -> bool:
+    """Tell whether the command may run cargo's tests in a way that is not read."""
+    words = bare_words(command.words)
+    if words[:1] == ("cargo",):
+        return bool({"xtask", "make", "mutants", "insta"} & set(words[1:4])) or any("$" in word for word in words[1:2])
+    if words[:1] in (("bazel",), ("buck2",), ("nix",), ("earthly",), ("task",), ("mage",), ("tox",), ("nox",)):
+        return True
+    if words[:1] in (("just",), ("make",)) or (words and _SHELL_SCRIPT.search(" ".join(words[:2]))):
+        return False
+    return bool(words) and not words[0].startswith("echo") and _MAY_TEST.search(command.text) is not None
+
+
+_SHELL_SCRIPT = re.compile(r"^(?:(?:ba)?sh |\. |source )?\S+\.(?:sh|bash)\b")
+
+
+def _followed(project: Project, place: Place, depth: int) -> Iterator[Place]:
+    """Yield the step, and for each recipe or script that it starts the same step with that script."""
+    yield place
+    if depth >= _MAX_DEPTH:
+        return
+    for command in place.script.commands:
+        text = _started(project, place.folder, command)
+        if text:
+            yield from _followed(project, replace(place, script=parse_script(text)), depth + 1)
+
+
+def _started(project: Project, folder: str, command: Command) -> str:
+    """Return the text of the recipe or script that the command starts; empty where it starts none that is here."""
+    words = bare_words(command.words)
+    if words[:1] == ("just",) or words[:1] == ("make",):
+        names = ("justfile", "Justfile", ".justfile") if words[0] == "just" else ("Makefile", "makefile")
+        texts = (project.tree.text(joined(folder, name)) or project.tree.text(name) for name in names)
+        recipes = read_recipes(next(filter(None, texts), ""))
+        wanted = [word for word in words[1:] if word in recipes] or list(recipes)[:1]
+        return "\n".join(_with_needed(recipes, name) for name in wanted)
+    named = next((word for word in command.words[:2] if word.endswith((".sh", ".bash"))), "")
+    return (project.tree.text(joined(folder, named)) or project.tree.text(joined("", named)) or "") if named else ""
+
+
+def read_recipes(text: str) -> dict[str, tuple[tuple[str, ...], str]]:
+    """Return the recipes of a justfile or Makefile: what each needs, and its script."""
+    found: dict[str, tuple[tuple[str, ...], str]] = {}
+    name = ""
+    for line in text.splitlines():
+        head = re.match(r"@?([A-Za-z_][\w-]*)\b([^\n:]*):(?!=)\s*([^#\n]*)", line)
+        if head is not None:
+            name = head[1]
+            found[name] = (tuple(re.findall(r"[A-Za-z_][\w-]*", head[3])), "")
+        elif name and line[:1] in {" ", "\t"}:
+            needed, script = found[name]
+            words = re.sub(r"\{\{\s*(\w+)[^}]*\}\}|\$\((\w+)\)", lambda one: f"${{{one[1] or one[2]}}}", line.strip())
+            found[name] = (needed, f"{script}{words.lstrip('@-')}\n")
+        elif line.strip() and not line.startswith("#"):
+            name = ""
+    return found
+
+
+def _with_needed(recipes: Mapping[str, tuple[tuple[str, ...], str]], name: str) -> str:
+    seen: list[str] = []
+    left = [name]
+    while left:
+        one = left.pop()
+        if one in recipes and one not in seen:
+            seen.append(one)
+            left += recipes[one][0]
+    return "\n".join(recipes[one][1] for one in seen)
