@@ -158,5 +158,5 @@ def test_what_may_run_tests_unseen(command: str, is_whole: bool) -> None:
 
 
 def test_recipes_say_what_they_need_and_run() -> None:
-    text = "set shell := ['sh']\nflags := '-q'\n\ntest name='x': build\n    @cargo test {{name}}\n\nbuild:\n    cargo build\n"
+    text = "flags := '-q'\n\ntest name='x': build\n    @cargo test {{name}}\n\nbuild:\n    cargo build\n"
     assert read_recipes(text) == {"test": (("build",), "cargo test ${name}\n"), "build": ((), "cargo build\n")}
