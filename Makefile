@@ -13,7 +13,7 @@ VENV = "$(PYTHON)" -m venv .venv
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 endif
 
-.PHONY: help demo test check format sample causes bench clean
+.PHONY: help demo test check format sample causes rules bench clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -39,6 +39,9 @@ sample: .venv/dev  ## record the sample again from real cargo runs
 
 causes: .venv/dev  ## make the page of causes again from causes.toml
 	@$(BIN)/kotaci causes --markdown > kotaci/logs/CAUSES.md.new && mv kotaci/logs/CAUSES.md.new kotaci/logs/CAUSES.md
+
+rules: .venv/dev  ## make the page of the audit's rules again from their cards
+	@$(BIN)/kotaci audit --rules --format markdown > kotaci/audit/RULES.md.new && mv kotaci/audit/RULES.md.new kotaci/audit/RULES.md
 
 bench: .venv/dev  ## speed and memory, as a table
 	@$(BIN)/python -m tests.benchmarks

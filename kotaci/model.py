@@ -353,12 +353,12 @@ def run_url(repo: str, run_id: int, attempt: int = 1) -> str:
     """Return the address of a run; empty for a source id, which has none."""
     if run_id < 0:
         return ""
-    return f"{_repo_url(repo)}/actions/runs/{run_id}" + (f"/attempts/{attempt}" if attempt > 1 else "")
+    return f"{repo_url(repo)}/actions/runs/{run_id}" + (f"/attempts/{attempt}" if attempt > 1 else "")
 
 
 def job_url(repo: str, run_id: int, job_id: int) -> str:
     """Return the address of a job; empty for source ids."""
-    return f"{_repo_url(repo)}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
+    return f"{repo_url(repo)}/actions/runs/{run_id}/job/{job_id}" if run_id > 0 and job_id > 0 else ""
 
 
 def rerun_command(repo: str, run_id: int) -> str:
@@ -368,7 +368,7 @@ def rerun_command(repo: str, run_id: int) -> str:
 
 def commit_url(repo: str, sha: str) -> str:
     """Return the address of a commit; empty where its id is not whole."""
-    return f"{_repo_url(repo)}/commit/{sha}" if re.fullmatch(r"[0-9a-f]{40}", sha) else ""
+    return f"{repo_url(repo)}/commit/{sha}" if re.fullmatch(r"[0-9a-f]{40}", sha) else ""
 
 
 def file_url(repo: str, sha: str, path: str, *, line: int = 0, end_line: int = 0) -> str:
@@ -376,20 +376,21 @@ def file_url(repo: str, sha: str, path: str, *, line: int = 0, end_line: int = 0
     if not re.fullmatch(r"[0-9a-f]{40}", sha):
         return ""
     lines = f"#L{line}" + (f"-L{end_line}" if end_line > line else "") if line else ""
-    return f"{_repo_url(repo)}/blob/{sha}/{quote(path)}{lines}"
+    return f"{repo_url(repo)}/blob/{sha}/{quote(path)}{lines}"
 
 
 def compare_url(repo: str, before: str, after: str) -> str:
     """Return the address of what changed from one commit to another; empty where an id is not whole."""
     is_whole = all(re.fullmatch(r"[0-9a-f]{40}", sha) for sha in (before, after))
-    return f"{_repo_url(repo)}/compare/{before}...{after}" if is_whole else ""
+    return f"{repo_url(repo)}/compare/{before}...{after}" if is_whole else ""
 
 
 def workflow_url(repo: str, workflow: str) -> str:
     """Return the address of a workflow's list of runs; empty where its path is not known."""
     file = workflow.removeprefix(".github/workflows/")
-    return f"{_repo_url(repo)}/actions/workflows/{quote(file)}" if file != workflow else ""
+    return f"{repo_url(repo)}/actions/workflows/{quote(file)}" if file != workflow else ""
 
 
-def _repo_url(repo: str) -> str:
+def repo_url(repo: str) -> str:
+    """Return the address of a repository, on GitHub or, as HOST/owner/name, on another host."""
     return f"https://{repo}" if repo.count("/") > 1 else f"https://github.com/{repo}"

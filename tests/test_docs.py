@@ -8,10 +8,12 @@ from pathlib import Path
 import click
 import pytest
 
+from kotaci.audit import read_cards
 from kotaci.cli import cli
 from kotaci.logs.causes import read_catalogue
 from kotaci.model import ExitCode, Verdict
 from kotaci.pages.causes import causes_page
+from kotaci.pages.rules import rules_page
 from kotaci.report.parameters import read_notebooks
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +55,11 @@ def test_causes() -> None:
 def test_the_page_of_causes_is_current() -> None:
     page = (ROOT / "kotaci/logs/CAUSES.md").read_text(encoding="utf-8")
     assert page == causes_page(read_catalogue()), "run `make causes`"
+
+
+def test_the_page_of_rules_is_current() -> None:
+    page = (ROOT / "kotaci/audit/RULES.md").read_text(encoding="utf-8")
+    assert page == rules_page(read_cards()), "run `make rules`"
 
 
 def test_every_command_has_help() -> None:

@@ -77,7 +77,7 @@ WALLS = {
     "psutil": {"watch/processes.py"},
     "click": {"cli"},
     "rich": {"cli"},
-    "subprocess": {"archives/git.py", "cli/act.py", "cli/working.py"}
+    "subprocess": {"archives/git.py", "audit/linters.py", "cli/act.py", "cli/working.py"}
     | {"github/token.py", "report/runner.py", "watch/processes.py"},
 }
 """For each library, the only files or rooms that may import it."""

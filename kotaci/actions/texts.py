@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from kotaci.actions.fitting import CONTENT_BUDGET, by_urgency, counts, fit_findings, link
 from kotaci.model import BadInput, Finding, Severity, plural
 from kotaci.report import markdown as md
+from kotaci.report.annotations import MAX_ANNOTATIONS, to_command
 from kotaci.report.folder import Part, ReportFolder
 from kotaci.report.words import one_line
 
@@ -20,9 +21,6 @@ MAX_TITLE = 200
 
 SUMMARY_BYTES = 1024 * 1024
 """What GitHub shows of a step's summary; more is dropped without a word."""
-
-MAX_ANNOTATIONS = 10
-"""GitHub shows ten warnings and ten notices of a step."""
 
 _TABLE_ROWS = (12, 6, 3)
 MAX_NAMED = 5
@@ -235,13 +233,8 @@ def to_annotations(findings: Sequence[Finding]) -> list[str]:
     told: dict[str, list[str]] = {"warning": [], "notice": []}
     for finding in by_urgency(findings):
         level = "notice" if finding.severity == Severity.LOW else "warning"
-        name = _in_command(one_line(finding.subject, width=120)).replace(":", "%3A").replace(",", "%2C")
-        told[level].append(f"::{level} title={name}::{_in_command(one_line(finding.claim, width=600))}")
+        told[level].append(to_command(level, finding.claim, title=one_line(finding.subject, width=120)))
     return [one for lines in told.values() for one in lines[:MAX_ANNOTATIONS]]
-
-
-def _in_command(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def note(findings: Sequence[Finding]) -> str:

@@ -83,7 +83,7 @@ def read_checkout(path: Path, *, commit: str = "", held: dict[str, bytes] | None
     return Tree(paths, lambda name: _read(path / name), path.resolve().name)
 
 
-_READ_TOGETHER = re.compile(
+READ_TOGETHER = re.compile(
     r"\.github/.*|(?:.*/)?(?:Cargo\.(?:toml|lock)|action\.ya?ml|.*\.(?:toml|sh|just)|justfile|Makefile|Dockerfile.*)"
     r"|(?:.*/)?tests/[^/]+\.rs"
 )
@@ -92,7 +92,7 @@ _READ_TOGETHER = re.compile(
 
 def _blob(path: Path, blobs: Mapping[str, str], name: str, held: dict[str, bytes]) -> bytes:
     if blobs[name] not in held:
-        wanted = {blobs[one] for one in blobs if one == name or _READ_TOGETHER.fullmatch(one)} - held.keys()
+        wanted = {blobs[one] for one in blobs if one == name or READ_TOGETHER.fullmatch(one)} - held.keys()
         held.update(read_blobs(path, sorted(wanted)))
     return held[blobs[name]]
 

@@ -5,9 +5,32 @@ on top of it.
 """
 
 from kotaci.audit.auditing import Audit, audit
+from kotaci.audit.baseline import Known
 from kotaci.audit.cards import CLASSES, Card, read_cards
-from kotaci.audit.findings import to_findings
+from kotaci.audit.excuses import Excuse, Excused
+from kotaci.audit.findings import Described, describe, group_marks, to_findings
+from kotaci.audit.linters import Linted, Linter, run_linters
 from kotaci.audit.marks import Edit, Mark, Patch
 from kotaci.audit.project import Project
 
-__all__ = ["CLASSES", "Audit", "Card", "Edit", "Mark", "Patch", "Project", "audit", "read_cards", "to_findings"]
+__all__ = [
+    "CLASSES",
+    "Audit",
+    "Card",
+    "Described",
+    "Edit",
+    "Excuse",
+    "Excused",
+    "Known",
+    "Linted",
+    "Linter",
+    "Mark",
+    "Patch",
+    "Project",
+    "audit",
+    "describe",
+    "group_marks",
+    "read_cards",
+    "run_linters",
+    "to_findings",
+]

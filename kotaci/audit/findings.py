@@ -3,11 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
 
-from kotaci.audit.cards import read_cards
+from kotaci.audit.cards import CLASSES, read_cards
 from kotaci.audit.marks import Mark
 from kotaci.audit.project import WORKFLOW
-from kotaci.model import Finding, Link, Price, file_url, short_workflow
+from kotaci.model import Certainty, Finding, Link, Price, Severity, file_url, short_workflow
+
+_PAGES = {
+    "zizmor": "https://docs.zizmor.sh/audits/#{}",
+    "actionlint": "https://github.com/rhysd/actionlint/blob/main/docs/checks.md",
+}
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is said of a rule, of ours from its card, or of a linter's; `url` is the page of a linter's rule.
+
+    `severity` and `certainty` hold where a mark says no other.
+    """
+
+    rule: str
+    group: str
+    title: str
+    why: str
+    how: str
+    remedy: str
+    severity: Severity
+    certainty: Certainty
+    url: str = ""
+
+
+@cache
+def describe(rule: str) -> Described:
+    """Return what is said of that rule, of a linter too."""
+    card = read_cards().get(rule)
+    if card is not None:
+        why = f"{card.what} {card.why}"
+        return Described(
+            rule, CLASSES[card.group], card.title, why, card.how, card.remedy, card.severity, card.certainty
+        )
+    linter, _, name = rule.partition("/")
+    url = _PAGES.get(linter, "").format(name)
+    return Described(
+        rule,
+        f"Found by {linter}",
+        f"{linter}: {name}",
+        f"A rule of {linter}.",
+        f"{linter} reads the file.",
+        f"See {url}." if url else "",
+        Severity.MEDIUM,
+        Certainty.HIGH,
+        url,
+    )
 
 
 def to_findings(
@@ -23,9 +72,9 @@ def to_findings(
     mark, what it costs, from how many runs, and by which method. The same identity twice keeps the id of the first and
     counts on.
     """
-    cards, seen, found = read_cards(), dict[str, int](), list[Finding]()
+    seen, found = dict[str, int](), list[Finding]()
     for mark in marks:
-        card = cards[mark.rule]
+        card = describe(mark.rule)
         seen[mark.identity] = seen.get(mark.identity, 0) + 1
         more = f"-{seen[mark.identity]}" if seen[mark.identity] > 1 else ""
         price, n, method = (prices or {}).get(mark.identity, (Price(), 0, ""))
@@ -33,7 +82,7 @@ def to_findings(
         is_workflow = WORKFLOW.fullmatch(mark.path) is not None
         found.append(
             Finding(
-                id=f"{mark.rule}-{mark.identity}{more}",
+                id=f"{mark.rule.replace('/', '-')}-{mark.identity}{more}",
                 kind=mark.rule,
                 subject=f"{short_workflow(mark.path)}: {mark.subject}",
                 claim=mark.claim,
@@ -54,3 +103,21 @@ def to_findings(
             )
         )
     return found
+
+
+def group_marks(marks: Iterable[Mark]) -> dict[str, dict[str, list[list[Mark]]]]:
+    """Return the marks by class, in the order of the classes, then by file; what a linter says of many lines of a file
+    in the same words is one list, of ours each mark is a list of its own."""
+    titles = list(CLASSES.values())
+
+    def rank(mark: Mark) -> tuple[int, str, str, int]:
+        group = describe(mark.rule).group
+        return titles.index(group) if group in titles else len(titles), group, mark.path, mark.line
+
+    groups: dict[str, dict[str, dict[tuple[object, ...], list[Mark]]]] = {}
+    for mark in sorted(marks, key=rank):
+        said = describe(mark.rule)
+        same = groups.setdefault(said.group, {}).setdefault(mark.path, {})
+        place = "" if said.url else (mark.subject, mark.line)
+        same.setdefault((mark.rule, place, mark.claim, mark.severity, mark.certainty), []).append(mark)
+    return {group: {path: list(same.values()) for path, same in by_path.items()} for group, by_path in groups.items()}

@@ -9,6 +9,7 @@ import click
 
 from kotaci import __version__
 from kotaci.cli.acting import apply_command, plan_command, publish_command
+from kotaci.cli.auditing import audit_command
 from kotaci.cli.claiming import claim_command
 from kotaci.cli.configuring import config_command
 from kotaci.cli.explaining import causes_command
@@ -52,6 +53,7 @@ for command in (
     config_command,
     causes_command,
     triage_command,
+    audit_command,
     claim_command,
     reproduce_command,
     handoff_command,

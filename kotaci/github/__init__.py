@@ -9,6 +9,7 @@ from kotaci.github.lists import fetch_repository
 from kotaci.github.pace import Clock
 from kotaci.github.planning import Plan, plan_fetch
 from kotaci.github.token import find_token
+from kotaci.github.trees import fetch_tree
 
 __all__ = [
     "API_URL",
@@ -28,6 +29,7 @@ __all__ = [
     "fetch",
     "fetch_repository",
     "fetch_run_with_green",
+    "fetch_tree",
     "find_token",
     "first_day",
     "open_client_of",

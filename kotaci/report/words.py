@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+if TYPE_CHECKING:  # half a second to import, and words alone need none of it
+    import pandas as pd
 
 MISSING = "–"
 
@@ -19,7 +20,11 @@ _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\
 
 def is_missing(value: Any) -> bool:
     """Return whether a single value stands for "not known" (None, NaN, NaT, <NA>)."""
-    return value is None or (not isinstance(value, str) and pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+    if value is None or isinstance(value, str):
+        return value is None
+    import pandas as pd
+
+    return bool(pd.api.types.is_scalar(value) and pd.isna(value))
 
 
 def visible(value: Any) -> str:
@@ -122,5 +127,7 @@ def moment(at: Any) -> str:
 
 
 def _utc(moment: datetime | pd.Timestamp | str) -> pd.Timestamp:
+    import pandas as pd
+
     stamp = pd.Timestamp(moment)
     return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")

@@ -22,6 +22,7 @@ CLASSES = {
     "toolchain": "Toolchain and determinism",
     "weight": "Weight",
     "sight": "Sight",
+    "files": "The files themselves",
 }
 """The classes of rules in the order they are shown, each a file of cards and a module of rules."""
 

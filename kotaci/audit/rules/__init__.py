@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from kotaci.audit.marks import Mark
 from kotaci.audit.project import Project
-from kotaci.audit.rules import caches, gates, limits, references, sight, toolchain, twice, weight
+from kotaci.audit.rules import caches, files, gates, limits, references, sight, toolchain, twice, weight
 
 Rule: TypeAlias = Callable[[Project], Iterable[Mark]]
 
@@ -20,5 +20,6 @@ RULES: Mapping[str, Rule] = {
     **toolchain.RULES,
     **weight.RULES,
     **sight.RULES,
+    **files.RULES,
 }
 """Each rule by the id of its card."""
