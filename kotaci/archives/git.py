@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -51,6 +52,7 @@ _INHERITED = (
 )
 _FORMAT = "%x00".join(("%H", "%P", "%an", "%at", "%cn", "%ct", "%B", ""))
 _N_FIELDS = 8
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUS = re.compile(rb"\n?([A-Z])[0-9]{0,3}")
 _STATUSES = {b"A": "added", b"D": "removed", b"R": "renamed"}
 _BUNDLE = re.compile(rb"# v[0-9]+ git bundle\n")
@@ -111,7 +113,85 @@ def list_commit(path: Path, commit: str) -> tuple[str, dict[str, str]]:
         raise BadInput(commit, f"is no commit of the clone {path}", "name a branch, a tag or a commit that it has")
     with git.output("ls-tree", "-r", "-z", "--full-tree", sha) as output:
         entries = [_text(entry).partition("\t") for entry in _split(output)]
-    return sha, {name: said.split()[2] for said, _, name in entries if said.startswith("100")}
+    return sha, {name: said.rpartition(" ")[2] for said, _, name in entries if said.startswith("100")}
+
+
+@dataclass(frozen=True)
+class PastChange:
+    """One file that a commit changed: its blob before and after, empty where there was or is none."""
+
+    path: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class PastCommit:
+    """A commit of a clone with what it changed against its first parent; `at` is when it was committed."""
+
+    sha: str
+    parents: tuple[str, ...]
+    at: datetime
+    authored_at: datetime
+    author: str
+    message: str
+    changes: tuple[PastChange, ...]
+
+    @property
+    def subject(self) -> str:
+        """Return the first line of its message."""
+        return self.message.partition("\n")[0]
+
+    @property
+    def is_merge(self) -> bool:
+        """Return whether it has several parents."""
+        return len(self.parents) > 1
+
+
+def list_past(path: Path, *, ref: str = "HEAD") -> list[PastCommit]:
+    """Return the commits that lead to `ref`, on all lines, those that git logs last first: parents before children.
+
+    A rename is a removal and an addition. Raises BadInput where `ref` is no commit, or where the clone is shallow.
+    """
+    if shutil.which("git") is None:
+        raise BadInput("git", "is not installed", "install git 2.31 or later and put it on the PATH")
+    git = _open(path)
+    (sha, kind) = _check(git, [f"{ref}^{{commit}}"])[0]
+    if kind != "commit":
+        raise BadInput(ref, f"is no commit of the clone {path}", "name a branch, a tag or a commit that it has")
+    shown = ("--raw", "-z", "--no-abbrev", "--no-renames", "--root", "--topo-order", "--diff-merges=first-parent")
+    safety = ("--no-ext-diff", "--no-textconv", "--no-notes", "--no-color", "--encoding=UTF-8")
+    fields = "%x00".join(("%H", "%P", "%an", "%at", "%ct", "%B", ""))
+    with git.output("log", *shown, *safety, f"--format=tformat:%x01%x00{fields}", sha) as output:
+        words = _split(output)
+        found, said = [], next(words, b"")
+        while said.endswith(b"\1"):
+            one, parents, author, authored, committed, message, _ = map(_text, islice(words, 7))
+            changes = []
+            for said in words:
+                if not said.lstrip(b"\n").startswith(b":"):
+                    break
+                changes.append(_to_change(said, _text(next(words, b""))))
+            else:
+                said = b""
+            found.append(
+                PastCommit(
+                    one,
+                    tuple(parents.split()),
+                    _to_moment(committed) or _FIRST,
+                    _to_moment(authored) or _FIRST,
+                    author,
+                    message.rstrip("\n"),
+                    tuple(changes),
+                )
+            )
+    return found[::-1]
+
+
+def _to_change(said: bytes, name: str) -> PastChange:
+    """Return a change from `:mode mode blob blob status`; what is no plain file (a link, a submodule) has no blob."""
+    old_mode, new_mode, before, after, _ = said.decode("ascii", "replace").strip("\n:").split()
+    return PastChange(name, before if old_mode.startswith("100") else "", after if new_mode.startswith("100") else "")
 
 
 def read_blobs(path: Path, oids: Iterable[str]) -> Iterator[tuple[str, bytes]]:

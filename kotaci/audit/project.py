@@ -63,7 +63,7 @@ class Project:
     def workflows(self) -> tuple[WorkflowFile, ...]:
         """The workflow files, by path."""
         paths = sorted(path for path in self.tree.paths if WORKFLOW.fullmatch(path))
-        return tuple(_workflow(self.tree.text(path) or "", path) for path in paths)
+        return tuple(workflow_of(self.tree.text(path) or "", path) for path in paths)
 
     @cached_property
     def actions(self) -> tuple[ActionFile, ...]:
@@ -135,7 +135,7 @@ def script_of(step: WorkflowStep, job: WorkflowJob, file: WorkflowFile) -> Scrip
 
 
 # Rules ask again and again, and a history holds each version of a file in many commits.
-_workflow = lru_cache(maxsize=2048)(lambda text, path: parse_workflow(text, path=path))
+workflow_of = lru_cache(maxsize=2048)(lambda text, path: parse_workflow(text, path=path))
 _action = lru_cache(maxsize=512)(lambda text, path: parse_action(text, path=path))
 
 

@@ -1,0 +1,82 @@
+"""What became of each limit from commit to commit, and which were only ever loosened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kotaci.archives.git import PastCommit
+from kotaci.audit.history.limits import LIMITED, limits_of
+
+
+@dataclass(frozen=True)
+class LimitChange:
+    """A commit that changed a limit."""
+
+    commit: PastCommit
+    path: str
+    place: str
+    before: float
+    after: float
+    is_looser: bool
+    is_timeout: bool
+
+
+@dataclass(frozen=True)
+class LimitSeries:
+    """All changes of one limit, the earliest first."""
+
+    path: str
+    place: str
+    changes: tuple[LimitChange, ...]
+
+    @property
+    def is_only_loosened(self) -> bool:
+        """Return whether every change let more pass than before."""
+        return all(change.is_looser for change in self.changes)
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """Return the values one after the other; where two lines of commits met, the one that is not followed is
+        left out."""
+        return (self.changes[0].before, *(change.after for change in self.changes))
+
+
+def blobs_with_limits(commits: Sequence[PastCommit]) -> list[str]:
+    """Return the blobs that `follow_limits` asks for: both sides of what was changed, not what came or went."""
+    return [
+        blob
+        for commit in commits
+        if not commit.is_merge
+        for change in commit.changes
+        if change.before and change.after and LIMITED.fullmatch(change.path)
+        for blob in (change.before, change.after)
+    ]
+
+
+def follow_limits(commits: Sequence[PastCommit], texts: Mapping[str, str]) -> tuple[LimitSeries, ...]:
+    """Return the limits that were changed, those with most changes first.
+
+    Each commit but a merge is compared with its own parent, so that branches do not mix. The first time-out that a
+    job gets is no change, its loss is one, to GitHub's default. The same change again (a squashed or picked commit)
+    counts once.
+    """
+    series: dict[tuple[str, str], list[LimitChange]] = {}
+    for commit in sorted((one for one in commits if not one.is_merge), key=lambda one: one.at):
+        for change in commit.changes:
+            if change.before not in texts or change.after not in texts:
+                continue
+            before, after = (limits_of(change.path, texts[blob]) for blob in (change.before, change.after))
+            for place in before.keys() & after.keys():
+                old, new = before[place], after[place]
+                so_far = series.setdefault((change.path, place), [])
+                is_again = bool(so_far) and so_far[-1].after == new.value
+                if old.value == new.value or old.is_default or is_again:
+                    continue
+                so_far.append(
+                    LimitChange(
+                        commit, change.path, place, old.value, new.value, new.is_looser_than(old.value), new.is_timeout
+                    )
+                )
+    found = [LimitSeries(path, place, tuple(changes)) for (path, place), changes in series.items() if changes]
+    return tuple(sorted(found, key=lambda one: (-len(one.changes), one.path, one.place)))
