@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from kotaci.model import Finding, Link, Severity, plural
 from kotaci.report import markdown as md
-from kotaci.report.words import minutes, one_line
+from kotaci.report.words import MISSING, minutes, one_line
 
 CONTENT_BUDGET = 56_000
 """Characters of what a section says; marker, history and GitHub's limit of 65,536 leave so much in any case."""
@@ -49,8 +49,8 @@ def line(finding: Finding) -> str:
 
 
 def _headline(finding: Finding) -> str:
-    claim = md.escape_text(one_line(finding.claim, width=600))
-    return f"**{md.escape_text(one_line(finding.subject, width=200))}** {claim}"
+    subject, claim = one_line(finding.subject, width=200) or MISSING, one_line(finding.claim, width=600)
+    return f"**{md.escape_text(subject)}** {md.escape_text(claim)}"
 
 
 def counts(findings: Sequence[Finding]) -> str:

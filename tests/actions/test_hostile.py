@@ -1,24 +1,40 @@
-"""Strangers' text through every kind of body: none of it does anything, and no body is too long."""
+"""Strangers' text through every kind of body, read by a CommonMark parser and shown in a real Chromium: none of it does
+anything, and no body is too long."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
-from kotaci.actions import Held, Kind, Plan, Stage, plan_comment, plan_findings, plan_publish, to_annotations
+from kotaci.actions import Action, Held, Kind, Plan, Stage, plan_comment, plan_findings, plan_publish, to_annotations
 from kotaci.actions.identity import END, find_sections, merge
-from kotaci.model import Certainty, Finding, Link, Price, Repo, Severity
+from kotaci.analysis.flakes import Flakiness
+from kotaci.analysis.handover import CHANGE_COLUMNS
+from kotaci.analysis.health import Health, assess_health
+from kotaci.analysis.metrics import METRIC_COLUMNS
+from kotaci.config import CodeOwners, Owners
+from kotaci.facts import History
+from kotaci.model import Certainty, Finding, Link, Price, Repo, Severity, Window, workflow_url
+from kotaci.pages.handoff import Handoff, handoff_page
+from kotaci.pages.workflows import WorkflowFacts
 from kotaci.report import inline
 from kotaci.report.folder import Part, ReportFolder
 from tests.actions.reports import REPO, finding
+from tests.analysis.flaky import Story
+from tests.analysis.frames import at
 from tests.conftest import HOSTILE
 
 WHERE = Repo.parse(REPO)
@@ -30,11 +46,16 @@ SEEDS = (
     "[x]: https://evil.test", "[^1]", "$x$", "**bold**", "__u__", "~~s~~", "\\", "\\@octocat", "&#64;octocat", "&lt;b>",
     "\x1b[31mred\x1b[0m", "\x1b]8;;https://evil.test\x07here", "\x00", "\x07", "\u202egnp.exe", "\u2066x\u2069",
     "\u200f", "::error::x", "%0A::error::y", "</details>", "<details>", "- [ ] task", ":tada:", "{{ x }}",
+    "<script>ran=1</script>",
+    "<svg onload=ran=1>", "<details open ontoggle=ran=1>", "<iframe srcdoc='<script>top.ran=1</script>'></iframe>",
+    "<form action=https://evil.test><button autofocus onfocus=ran=1>", "<base href=https://evil.test>", "</article>",
+    "<link rel=stylesheet href=https://evil.test/a.css>", "<style>*{background:url(https://evil.test/b.png)}</style>",
 )  # fmt: skip
 GIANTS = ("x" * 70_000, "a b " * 9_000, "@octocat #1 " * 3_000, "`" * 2_500, "[" * 2_500)
 CONTROLS = r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]"
 ACTIVE = re.compile(rf"@\w|#\d|\bGH-\d|://\w|\bwww\.\w|{CONTROLS}", re.IGNORECASE)
-parse = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse
+markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+"""HTML passes: that GitHub takes most of it out is not to be relied on."""
 OURS = re.compile(r"</?(?:details|summary|sub|code)>|<!-- (?:/?kotaci:1|kotaci:history )[^<>]*-->")
 """All HTML that is written by us."""
 
@@ -63,7 +84,7 @@ def poisoned(text: str, n: int = 1) -> list[Finding]:
 def report_of(found: Sequence[Finding], text: str) -> ReportFolder:
     """Return a report in memory, its answer and figures made as notebooks make them."""
     answer = inline.sentence("**{a}** and {b}", a=text, b=inline.code(text)).markdown
-    parts = (Part("night", text, answer, (f"**{inline.Inline.of(text).markdown}**",), tuple(found), True),)
+    parts = (Part("night", text, answer, (f"**1 {inline.Inline.of(text).markdown}**",), tuple(found), True),)
     return ReportFolder(Path("gone"), REPO, text, text, datetime(2026, 11, 20, tzinfo=UTC), "0" * 16, parts)
 
 
@@ -77,13 +98,53 @@ def plans(report: ReportFolder) -> Iterator[Plan]:
     yield plan_comment(report, repo=WHERE, target=f"commit:{'a' * 40}")
 
 
-def check_body(body: str) -> None:
-    """Assert that nothing in a body takes effect but what is ours."""
+@cache
+def assessed() -> tuple[History, Health, Flakiness]:
+    """Return a short history with a flaky test and a restless job, and what is told of it."""
+    story, as_of = Story(), at(9)
+    for attempt, letter, outcome in ((1, "F", "failure"), (2, "P", "success")):
+        story.tell(7, {"wobbles": letter}, attempt=attempt).tell(8, None, attempt=attempt, outcome=outcome)
+    tables = story.tables()
+    health = assess_health(tables["runs"], tables["jobs"], as_of=as_of, default_branch="main")
+    return History(REPO, Window(None, None), as_of, tables, tables["runs"], "main", True), health, story.assessed()
+
+
+def handoff_of(texts: Sequence[str]) -> Handoff:
+    """Return a hand-off of which every text is a stranger's."""
+    history, health, flakiness = assessed()
+    (flow,), (flake,), (job,) = health.workflows.to_dict("records"), flakiness.tests, flakiness.jobs
+    paths = {f".github/workflows/{text}.yml": text for text in texts}
+    flows = [{**flow, "path": path, "workflow": text, "url": workflow_url(REPO, path)} for path, text in paths.items()]
+    changes = [(f"{n:040x}", text, pd.Timestamp(at(n)), text, (f"{text}.yml", text)) for n, text in enumerate(texts)]
+    told = [dict.fromkeys(("workflow", "job", "suite", "test", "location"), text) for text in texts]
+    empty = pd.DataFrame(columns=["path", "workflow", "job_base", "attempt", "family", "result"])
+    owners = Owners(tuple((f"{text[:9]}*", text) for text in texts))
+    flows_told = pd.DataFrame(flows)
+    return Handoff(
+        history=history,
+        since=None,
+        changes=pd.DataFrame(changes, columns=CHANGE_COLUMNS),
+        flakiness=replace(
+            flakiness,
+            tests=[replace(flake, evidence=[Link(one["job"], flake.evidence[0].url)], **one) for one in told],
+            jobs=[replace(job, workflow=text, job=text) for text in texts],
+        ),
+        health=replace(health, workflows=flows_told),
+        metrics=pd.DataFrame(columns=METRIC_COLUMNS),
+        findings=[replace(one, evidence=one.evidence[:1]) for text in texts for one in poisoned(text)[:1]],
+        workflows=WorkflowFacts(
+            REPO, dict.fromkeys(paths, "on: push"), "5" * 40, "w", flows_told, empty, empty, owners, CodeOwners(), 1
+        ),
+    )
+
+
+def check_body(body: str, tokens: Sequence[Token]) -> None:
+    """Assert that nothing in a body takes effect but what is ours; the tokens are the parser's."""
     (section,) = find_sections(body)
     assert body.startswith(section.marker.line())
     assert body.endswith(END)
     texts: list[str] = []
-    for token in parse(body):
+    for token in tokens:
         if token.type == "html_block":
             rest = OURS.sub("", token.content).strip()
             assert rest in {"", "History"}, token.content
@@ -102,27 +163,103 @@ def check_body(body: str) -> None:
         assert not ACTIVE.search(shown), (ACTIVE.search(shown), shown[:300])
 
 
-def test_two_hundred_strings_through_every_kind_of_body() -> None:
-    strings = hostile()
-    assert len(set(strings)) == 200
-    kinds = set()
-    for text in strings:
-        report = report_of(poisoned(text), text)
-        for plan in plans(report):
-            for action in plan.actions:
-                kinds.add(action.kind)
-                check_body(action.body)
-                assert not ACTIVE.search(action.title)
-                assert len(action.title) <= 200
-                assert "\n" not in action.title
-            for action in plan.actions[:1]:
-                merged = merge(f"Words.\n\n{action.body}", action.body)
-                assert merged.startswith("Words.\n\n")
-                assert len(find_sections(merged)) == 1
-        for line in to_annotations(report.findings):
+@pytest.fixture(scope="module")
+def written() -> list[tuple[Action, list[Token]]]:
+    """Return for each of the strings actions with every kind of body, and what a parser makes of these."""
+    planned = (plan for text in hostile() for plan in plans(report_of(poisoned(text), text)))
+    return [(action, markdown.parse(action.body)) for plan in planned for action in plan.actions]
+
+
+def test_two_hundred_strings_through_every_kind_of_body(written: list[tuple[Action, list[Token]]]) -> None:
+    assert len(set(hostile())) == 200
+    for action, tokens in written:
+        check_body(action.body, tokens)
+        assert not ACTIVE.search(action.title)
+        assert len(action.title) <= 200
+        assert "\n" not in action.title
+        merged = merge(f"Words.\n\n{action.body}", action.body)
+        assert merged.startswith("Words.\n\n")
+        assert len(find_sections(merged)) == 1
+    assert {action.kind for action, _ in written} == {
+        Kind.CREATE_ISSUE, Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_COMMIT,
+    }  # fmt: skip
+
+
+def test_two_hundred_strings_as_annotations() -> None:
+    for text in hostile():
+        for line in to_annotations(poisoned(text)):
             assert not re.search(r"[\n\r\x00-\x08\x1b\u202a-\u202e]", line)
             assert re.match(r"::(?:warning|notice) title=[^:,]*::", line)
-    assert kinds == {Kind.CREATE_ISSUE, Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_COMMIT}
+
+
+LOOK = r"""() => {
+  const told = {bodies: 0, tags: new Set(), attributes: new Set(), links: new Set(), headings: new Set(),
+                comments: new Set(), active: [], controls: [], outside: document.body.childNodes.length}
+  const active = /@\w|#\d|\bGH-\d|:\/\/\w|\bwww\.\w/i, controls = /[\0-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]/
+  for (const body of document.querySelectorAll("body > article")) {
+    told.bodies += 1
+    body.normalize()
+    const walker = document.createTreeWalker(body)
+    while (walker.nextNode()) {
+      const node = walker.currentNode, tag = node.nodeName.toLowerCase()
+      if (node.nodeType == Node.COMMENT_NODE) { told.comments.add(node.data.split(/[ :]/)[1]); continue }
+      if (node.nodeType == Node.TEXT_NODE) {
+        const text = node.data.replace("Investigating CI issue #12", "")
+        if (!node.parentElement.closest("code, pre") && active.test(text)) told.active.push(text.slice(0, 200))
+        if (controls.test(text)) told.controls.push(text.slice(0, 200))
+        continue
+      }
+      told.tags.add(tag)
+      for (const {name, value} of node.attributes) told.attributes.add(name == "href" ? "href" : `${name}=${value}`)
+      if (node.href) told.links.add(node.href)
+      if (/^h[1-6]$/.test(tag)) told.headings.add(node.textContent)
+    }
+  }
+  for (const [name, value] of Object.entries(told)) if (value instanceof Set) told[name] = [...value]
+  return {...told, ran: window.ran ?? null}
+}"""
+"""What a page shows: each kind of element, attribute, link, heading and HTML comment in it, and what does something."""
+WRITTEN = set(re.findall(r"\w+", "p strong em sub code a ul li h1 h2 details summary table thead tbody tr th td"))
+"""Elements that are written by us."""
+HEADINGS = {
+    "CI report", f"CI hand-off: {REPO}", "Changes to CI of all that is held", "Remaining flaky tests", "Performance",
+    "Open findings", "Whom to tag",
+}  # fmt: skip
+
+
+@pytest.mark.browser
+def test_two_hundred_strings_shown_in_a_browser_do_nothing(
+    written: list[tuple[Action, list[Token]]], browser: Any, tmp_path: Path
+) -> None:
+    bodies = [markdown.renderer.render(tokens, markdown.options, {}) for _, tokens in written]
+    strings = hostile()
+    bodies += [markdown.render(handoff_page(handoff_of(strings[place::10]))) for place in range(10)]
+    # Few of them first: where something takes effect, all at once would keep the browser busy for minutes.
+    for shown in (bodies[:50], bodies):
+        check_page(browser, shown, tmp_path / "bodies.html")
+
+
+def check_page(browser: Any, bodies: Sequence[str], file: Path) -> None:
+    """Assert that nothing happens on a page of these bodies, and that nothing is on it but what is ours."""
+    articles = "".join(f"<article>{body}</article>" for body in bodies)
+    file.write_text(f"<!doctype html><meta charset=utf-8><body>{articles}</body>", encoding="utf-8")
+    page, asked, popped = browser.new_page(), [], []
+    page.add_init_script("window.alert = () => { window.ran = 1 }")
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("popup", lambda popup: popped.append(popup.url))
+    page.route(re.compile("^(?!file)"), lambda route: route.abort())
+    page.goto(file.as_uri(), wait_until="domcontentloaded")
+    told = page.evaluate(LOOK)
+    page.close()
+    assert (set(asked), popped, told["ran"]) == ({file.as_uri()}, [], None)
+    assert told["bodies"] == told["outside"] == len(bodies)
+    assert (told["active"], told["controls"]) == ([], [])
+    assert set(told["tags"]) <= WRITTEN
+    assert set(told["attributes"]) <= {"href", "style=text-align:right"}
+    places = rf"https://(?:github\.com/(?:o/r|octo/widgets|{REPO})/(?:actions/(?:runs|workflows)|commit)/[\w./%~-]+|example\.org/r)"
+    assert [one for one in told["links"] if not re.fullmatch(places, one)] == []
+    assert set(told["comments"]) <= {"kotaci", "/kotaci"}
+    assert set(told["headings"]) <= HEADINGS
 
 
 @settings(max_examples=25, deadline=None)
