@@ -6,7 +6,7 @@
 """
 
 from kotaci.analysis.timing.billing import Bill, lost_minutes, price_of, to_bill, to_billed
-from kotaci.analysis.timing.candidates import STRATEGIES
+from kotaci.analysis.timing.candidates import STRATEGIES, WORDS_ONLY, fitting_limit
 from kotaci.analysis.timing.misses import to_misses
 from kotaci.analysis.timing.network import Network, to_network
 from kotaci.analysis.timing.one_run import UsualPath, to_gantt, usual_path
@@ -41,6 +41,7 @@ __all__ = [
     "NO_PRICES",
     "STRATEGIES",
     "SUGGESTING",
+    "WORDS_ONLY",
     "AddNeed",
     "Bill",
     "BuildTimeOptions",
@@ -63,6 +64,7 @@ __all__ = [
     "TimingOptions",
     "UsualPath",
     "critical_paths",
+    "fitting_limit",
     "lost_minutes",
     "price_of",
     "replay",

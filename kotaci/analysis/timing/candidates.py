@@ -11,7 +11,7 @@ import pandas as pd
 
 from kotaci.analysis.timing.edges import gate_of
 from kotaci.analysis.timing.network import ATTEMPT, Network, Plan
-from kotaci.analysis.timing.options import SuggestingOptions
+from kotaci.analysis.timing.options import SUGGESTING, SuggestingOptions
 from kotaci.analysis.timing.paths import critical_paths
 from kotaci.analysis.timing.scenarios import (
     CacheHits,
@@ -182,6 +182,11 @@ def _splits(
         )
 
 
+def fitting_limit(passed_s: pd.Series, options: SuggestingOptions = SUGGESTING) -> int:
+    """Return the limit in minutes that would suit jobs of which the passed ones took so many seconds."""
+    return max(options.least_limit, math.ceil(options.limit_factor * float(passed_s.quantile(0.99)) / 60))
+
+
 def _limits(workflow: str, plan: Plan, ran: pd.DataFrame, options: SuggestingOptions) -> Iterator[Candidate]:
     for key, job in plan.items():
         jobs = ran[ran["job_key"] == key]
@@ -190,7 +195,7 @@ def _limits(workflow: str, plan: Plan, ran: pd.DataFrame, options: SuggestingOpt
         if len(passed) < options.fewest_passed:
             continue
         usual = float(passed.quantile(0.99))
-        limit = max(options.least_limit, math.ceil(options.limit_factor * usual / 60))
+        limit = fitting_limit(passed, options)
         n_hung = int((jobs.loc[~is_passed, "run_s"] > limit * 60).sum())
         if n_hung and (job.timeout_min is None or job.timeout_min > limit):
             own = "GitHub's six hours" if job.timeout_min is None else f"{job.timeout_min:.0f} minutes"
