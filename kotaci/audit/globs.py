@@ -1,9 +1,19 @@
-"""Which files a pattern of a workflow fits: those of `hashFiles` and those of `paths:` are two languages."""
+"""Which files a pattern fits: those of `hashFiles`, and those of `paths:` and `branches:`, are two languages.
+
+The second is that of GitHub's "Filter pattern cheat sheet".
+"""
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache
+
+MAX_STARS = 6
+"""Patterns with more are taken to fit everything: matching them could take long."""
+
+_PART = re.compile(r"\*\*/|\*\*|\*|\[[^\]]+\]|\\.|.", re.DOTALL)
+
+_RANGE = re.compile(r"(?<=\w)\\-(?=\w)")
 
 
 @lru_cache(maxsize=1024)
@@ -41,26 +51,38 @@ def _set_of(piece: str) -> str:
     return re.escape(piece)
 
 
-@lru_cache(maxsize=1024)
-def filter_pattern(pattern: str) -> re.Pattern[str]:
-    """Return what fits a pattern of `paths:` (docs: Workflow syntax, filter patterns): `**` reaches over folders,
-    `?` and `+` repeat the character before them."""
-    pieces = re.findall(r"\*\*/|\*+|\[!?[\w-]+\]|\\.|.", pattern)
-    words = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "?", "+": "+"}
-    text = ""
-    for piece in pieces:
-        if piece in words:
-            text += words[piece]
-        elif piece[:1] == "*":
-            text += ".*"
-        else:
-            text += _set_of(piece.removeprefix("\\") if len(piece) == 2 else piece)
-    return _compiled(text)
-
-
 def _compiled(text: str) -> re.Pattern[str]:
     """Return the pattern; one that fits all where it cannot be read, so that nobody is told it fits nothing."""
     try:
         return re.compile(text)
     except re.error:
         return re.compile(".*", re.DOTALL)
+
+
+@lru_cache(maxsize=2048)
+def parse_glob(pattern: str) -> re.Pattern[str]:
+    """Return what fits a whole path or name: `*` stays within a folder, `**` does not, `?` and `+` count the character
+    before them. What is no pattern fits everything."""
+    if pattern.count("*") > MAX_STARS:
+        return re.compile(".*", re.DOTALL)
+    parts: list[str] = []
+    for part in _PART.findall(pattern):
+        match part:
+            case "**/":
+                parts.append("(?:.*/)?")
+            case "**":
+                parts.append(".*")
+            case "*":
+                parts.append("[^/]*")
+            case "?" | "+" if parts:
+                parts[-1] = f"(?:{parts[-1]}){part}"
+            case _ if part.startswith("[") and len(part) > 1:
+                parts.append(f"[{_RANGE.sub('-', re.escape(part[1:-1]))}]")
+            case _:
+                parts.append(re.escape(part[-1]))
+    return _compiled("".join(parts))
+
+
+def fits(pattern: str, path: str) -> bool:
+    """Tell whether the pattern, without its `!`, fits."""
+    return parse_glob(pattern.removeprefix("!")).fullmatch(path) is not None

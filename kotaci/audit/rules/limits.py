@@ -20,8 +20,8 @@ from kotaci.audit.conditions import (
     worlds_of,
 )
 from kotaci.audit.edits import insert_concurrency, insert_key
+from kotaci.audit.globs import fits
 from kotaci.audit.marks import Mark, mark_job
-from kotaci.audit.pathglobs import fits
 from kotaci.audit.project import Place, Project
 from kotaci.model import Severity
 from kotaci.workflows import Concurrency, Trigger, WorkflowFile, WorkflowJob, WorkflowStep, legs_of

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kotaci.audit.cargo import CargoCall, Work, cargo_calls
 from kotaci.audit.checks import ancestors, bare_words, is_local_call, steps_text
-from kotaci.audit.globs import filter_pattern, hashed_pattern
+from kotaci.audit.globs import fits, hashed_pattern
 from kotaci.audit.marks import Edit, Mark, Patch
 from kotaci.audit.paths import has_tree, is_made, joined
 from kotaci.audit.project import Place, Project
@@ -207,8 +207,7 @@ def _with_its_files(file: WorkflowFile, text: Sequence[str], number: int, patter
 
 
 def _fits(project: Project, pattern: str) -> bool:
-    fits = filter_pattern(pattern).fullmatch
-    return any(fits(path) for path in project.tree.paths)
+    return any(fits(pattern, path) for path in project.tree.paths)
 
 
 _OUTPUT_OF = re.compile(r"steps\.([\w-]+)\.outputs\.([\w-]+)")
