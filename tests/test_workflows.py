@@ -241,6 +241,13 @@ jobs:
     assert [(job.line, job.end_line) for job in parse(text).jobs] == [(3, 7), (8, 10)]
 
 
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_a_script_at_the_end_of_a_file_ends_at_its_last_line(end: str) -> None:
+    text = f"on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          a\n          b{end}"
+    (job,) = parse(text).jobs
+    assert (job.end_line, job.steps[0].end_line) == (8, 8)
+
+
 def test_legs_fail_fast_unless_told_otherwise() -> None:
     strategy = with_matrix("v: [1]").strategy
     assert strategy is not None

@@ -204,7 +204,9 @@ def _events(text: str) -> Iterator[yaml_events.Event]:
 def _to_scalar(event: yaml_events.ScalarEvent, lines: list[str]) -> ScalarNode:
     line, end_line = event.start_mark.line + 1, event.end_mark.line + 1
     if event.style in {"|", ">"}:
-        end_line = _last_filled(lines, line, end_line - 1)
+        # The end mark stands at what comes next; where nothing does, at the end of a last line without a line end.
+        is_last = end_line == len(lines) and 0 < event.end_mark.column == len(lines[-1])
+        end_line = _last_filled(lines, line, end_line if is_last else end_line - 1)
     is_plain = event.implicit[0] if event.tag is None else not str(event.tag).endswith(("str", "!"))
     return ScalarNode(_well_formed(event.value), is_plain, line, max(line, end_line))
 
