@@ -90,7 +90,7 @@ def to_remedies(
         if mark.patch is not None:
             groups.setdefault((mark.rule, mark.patch.path), []).append((mark, finding))
     for (rule, path), found in groups.items():
-        mended = mend(tree, [mark for mark, _ in found])
+        mended = mend(tree, [mark for mark, _ in found], found=marks)
         left += [f"{rule}, {short_workflow(path)}, {mark.subject}: {problem}" for mark, problem in mended.left]
         if mended.done:
             done = {id(mark) for mark in mended.done}

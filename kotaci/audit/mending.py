@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
@@ -27,15 +27,16 @@ class Mended:
     left: tuple[tuple[Mark, str], ...]
 
 
-def mend(tree: Tree, marks: Iterable[Mark]) -> Mended:
+def mend(tree: Tree, marks: Iterable[Mark], *, found: Collection[Mark] | None = None) -> Mended:
     """Return the files with the patches of these marks; those without one are neither done nor left.
 
-    All are tried together; where that does not do, one after another, as they come.
+    `found` are all marks of the tree, where somebody has them: without, it is audited again. All patches are tried
+    together; where that does not do, one after another, as they come.
     """
     wanted = [mark for mark in marks if mark.patch]
     if not wanted:
         return Mended({}, (), ())
-    before = _counted(tree, wanted)
+    before = _counted(tree, wanted) if found is None else Counter(mark.identity for mark in found)
     texts, problem = _tried(tree, wanted, before)
     if not problem:
         return Mended(texts, tuple(wanted), ())

@@ -20,7 +20,6 @@ from kotaci.report.words import one_line
 if TYPE_CHECKING:  # half a second to import, most of it for reading stores and logs
     from kotaci.archives.checkout import Tree
     from kotaci.audit import Audit, Known, Mark
-    from kotaci.audit.fixing import Fix
 
 FORMATS = ("text", "json", "sarif", "annotations", "markdown")
 
@@ -245,23 +244,22 @@ def _judge(shown: Sequence[Mark], threshold: Severity) -> None:
 
 def _fix(found: Audit, shown: Sequence[Mark], folder: Path | None, look: Callable[[], Audit]) -> Audit:
     """Print the changes, or make them in the folder; return the audit after it."""
-    from kotaci.audit.fixing import plan_fixes, to_diff
+    from kotaci.audit.mending import mend, to_diff
 
-    fixes, unfixed = plan_fixes(found.project.tree, shown)
-    for one in fixes:
-        click.echo(to_diff(one), nl=False)
-    for left in unfixed:
-        complain(f"left out: {left.mark.path}:{left.mark.line} {left.mark.rule}: {left.reason}")
-    n_fixed = sum(len(one.marks) for one in fixes)
-    if folder is None or not fixes:
-        more = "; --write makes it" if fixes else ""
-        err.print(f"{plural(n_fixed, 'finding')} mended in {plural(len(fixes), 'file')}{more}")
+    tree = found.project.tree
+    mended = mend(tree, shown, found=found.marks)
+    click.echo(to_diff(tree, mended.texts), nl=False)
+    for left, reason in mended.left:
+        complain(f"left out: {left.path}:{left.line} {left.rule}: {reason}")
+    if folder is None or not mended.texts:
+        more = "; --write makes it" if mended.texts else ""
+        err.print(f"{plural(len(mended.done), 'finding')} mended in {plural(len(mended.texts), 'file')}{more}")
         return found
-    written = [one for one in fixes if _write(folder, one)]
+    written = {path for path, text in mended.texts.items() if _write(folder, path, tree.text(path), text)}
     after = look()
     n_after = Counter(mark.identity for mark in after.marks)
     gone = Counter(mark.identity for mark in found.marks) - n_after
-    for mark in (mark for one in written for mark in one.marks):
+    for mark in (mark for mark in mended.done if mark.patch and mark.patch.path in written):
         word = "gone" if gone[mark.identity] > 0 else "still found"
         gone[mark.identity] -= 1
         err.print(f"{word}: {mark.path}:{mark.line} {mark.rule}: {one_line(mark.claim)}")
@@ -274,16 +272,18 @@ def _fix(found: Audit, shown: Sequence[Mark], folder: Path | None, look: Callabl
     return after
 
 
-def _write(folder: Path, fix: Fix) -> bool:
+def _write(folder: Path, name: str, before: str | None, after: str) -> bool:
     """Make one change; tell and leave it where the file has changed meanwhile, or lies outside of the folder."""
-    path = (folder / fix.path).resolve()
+    path = (folder / name).resolve()
     if not path.is_relative_to(folder.resolve()):
-        complain(f"{fix.path}: leads out of {folder}; it is left as it is")
+        complain(f"{name}: leads out of {folder}; it is left as it is")
         return False
-    if path.read_bytes() != fix.before.encode():
-        complain(f"{fix.path}: has changed meanwhile; run it again")
+    now = path.read_bytes() if path.exists() else None
+    if now != (None if before is None else before.encode()):
+        complain(f"{name}: has changed meanwhile; run it again")
         return False
-    _replace(path, fix.after.encode())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _replace(path, after.encode())
     return True
 
 
