@@ -120,15 +120,16 @@ def system_of(labels: tuple[str, ...], leg: Leg | None) -> str:
     """Return runner.os and runner.arch of a machine, from its labels; the labels where they do not tell."""
     filled = [fill(label, matrix=leg.values if leg else None) or label for label in labels]
     text = " ".join(filled).casefold()
-    system = next((name for word, name in _SYSTEMS if word in text), "")
+    system = "" if "${{" in text else next((name for word, name in _SYSTEMS if word in text), "")
     return f"{system}-{'ARM64' if _ARM.search(text) else 'X64'}" if system else text
 
 
 def key_of(cache: CacheStep, leg: Leg | None) -> str:
     """Return the key with what is known of the leg filled in; other expressions as written, blanks aside."""
     job, env = cache.place.job, cache.place.env
-    system, _, arch = system_of(job.runs_on, leg).partition("-") if job else ("", "", "")
-    known = {"runner.os": system, "runner.arch": arch, "github.job": job.key if job else ""}
+    machine = re.fullmatch(r"(Linux|macOS|Windows)-(\w+)", system_of(job.runs_on, leg) if job else "")
+    known = {"runner.os": machine[1], "runner.arch": machine[2]} if machine else {}
+    known["github.job"] = job.key if job else ""
     parts = []
     for literal, expression in split_text(cache.key):
         parts.append(literal)
@@ -162,7 +163,8 @@ def matches_file(pattern: str, paths: frozenset[str]) -> bool:
     text = re.sub(r"^(?:\$\{\{\s*github\.workspace\s*\}\}|\$GITHUB_WORKSPACE)/|^(?:\./)+|^/+", "", pattern)
     pieces = re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]*\])", text)
     special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = [special.get(piece, piece if piece.startswith("[") else re.escape(piece)) for piece in pieces]
+    classes = {piece: "[" + re.sub(r"([\[\\&~|])", r"\\\1", piece[1:]) for piece in pieces if piece.startswith("[")}
+    parts = [special.get(piece) or classes.get(piece) or re.escape(piece) for piece in pieces]
     try:
         fitting = re.compile("".join(parts) + r"(?:/.*)?", re.IGNORECASE)
     except re.error:

@@ -389,7 +389,7 @@ def toolchain_steps(places: Sequence[Place], *, leg: Leg | None = None) -> Itera
             written = step.input("toolchain") or step.input("rust-version") or step.input("channel")
             version = step.uses.partition("@")[2]
             written = written or (version if _NAMED_TOOLCHAIN.fullmatch(version) else "")
-            yield place, fill(written, matrix=leg.values if leg else None) or written
+            yield place, " ".join(_filled(written, place.env, leg))
         for command in place.script.commands:
             words = [word for word in command.words if not word.startswith("-")]
             if words[:2] in (["rustup", "default"], ["rustup", "override"]) or words[:3] == [

@@ -494,7 +494,7 @@ def _identity(
     before = [place for place in places if place.step.number < step.number]
     toolchain = default_toolchain(project, before, leg=leg)
     env = tuple((name, value) for name, value in env_of_key(cache.place).items())
-    texts = (shared, toolchain, *(value for _, value in env))
+    texts = (shared, system, toolchain, *(value for _, value in env))
     return None if any("${{" in text for text in texts) else (shared, system, toolchain, env, cache.paths)
 
 
