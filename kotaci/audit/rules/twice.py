@@ -192,7 +192,8 @@ def matrix_rebuilds(project: Project) -> Iterator[Mark]:
                 (one for one in calls_of(project, place) if one.work is Work.BUILD and one.verbs != ("run",)), None
             )
             if call is not None and not call.open_words and call.program == "cargo":
-                keys = ", ".join(dict.fromkeys(key for leg in job.legs for key in leg.values))
+                all_keys = dict.fromkeys(key for leg in job.legs for key in leg.values)
+                keys = ", ".join(key for key in all_keys if len({repr(leg.values.get(key)) for leg in job.legs}) > 1)
                 claim = f"`{call.command.text}` is the same in all {len(job.legs)} legs, which differ in {keys}"
                 yield Mark(file.path, call.command.line, place.subject, claim, job=job.key)
                 break
