@@ -60,7 +60,7 @@ class CacheStep:
     @property
     def holds_binaries(self) -> bool:
         """Return whether what `cargo install` leaves is among its paths."""
-        return any(re.search(r"\.cargo(?:/bin)?/?\*?$", path) for path in self.paths)
+        return any(re.search(r"\.cargo(?:/bin(?:/.*)?|/?\*?)$", path) for path in self.paths)
 
     @property
     def saves(self) -> bool:

@@ -173,7 +173,9 @@ def cache_of_different_builds(project: Project) -> Iterator[Mark]:
         for leg in place.job.legs or (None,):
             calls = [call for one in places for call in calls_of(project, one, leg=leg) if call.compiles]
             key = _identity(project, cache, places, leg)
-            if key is not None and calls and not any(call.open_words for call in calls):
+            conditions = [place.step.input("save-if"), *(call.place.step.condition for call in calls)]
+            is_open = any(call.open_words for call in calls) or any("matrix." in text for text in conditions)
+            if key is not None and calls and not is_open:
                 groups[key].append((cache, leg, frozenset(_built(call) for call in calls)))
     for group in groups.values():
         builds = {built for _, _, built in group}
@@ -206,8 +208,8 @@ def cached_twice(project: Project) -> Iterator[Mark]:
             shared = [path for path in second.paths if any(_overlap(path, other) for other in first.paths)]
             if shared:
                 claim = (
-                    f"{_listed(shared)} is also kept by step “{first.place.step.title}”: it is packed, stored and"
-                    " unpacked twice, and the later restore overwrites the earlier"
+                    f"{_listed(shared)}: also kept by step “{first.place.step.title}”, so packed, stored and unpacked"
+                    " twice, the later over the earlier"
                 )
                 yield Mark(
                     second.place.path,

@@ -65,15 +65,16 @@ def tool_compiled(project: Project) -> Iterator[Mark]:
     """Fire where `cargo install` compiles a tool that is published as a binary."""
     found: dict[tuple[str, str], list[CargoCall]] = defaultdict(list)
     for call in cargo_calls(project):
-        is_source = call.verbs[:1] == ("install",) and not call.has("--path", "--git", "--list")
-        for name in call.names if is_source else ():
+        is_source = call.verbs[:1] == ("install",) and not call.has("--path", "--git", "--list", "--root")
+        for name in call.names if is_source and _is_hosted(call.place) else ():
             tool = name.partition("@")[0]
             if tool in PREBUILT:
                 found[call.place.path, tool].append(call)
-    for (path, tool), calls in found.items():
+    for (path, tool), every in found.items():
+        calls = [call for call in every if not _keeps_tools(project, call.place)] or every
         first = calls[0]
         jobs = list(dict.fromkeys(call.place.job.key for call in calls if call.place.job))
-        is_kept = all(_keeps_tools(project, call.place) for call in calls)
+        is_kept = _keeps_tools(project, first.place)
         where = f" in {_jobs(jobs)}" if jobs else ""
         unless = ", unless a cache holds it" if is_kept else " in every run"
         steps = {id(call.place.step): call.place.step for call in calls}.values()
@@ -82,7 +83,7 @@ def tool_compiled(project: Project) -> Iterator[Mark]:
             use_action(text, step, INSTALLS, "tool", _tool(call)) for step, call in zip(steps, calls, strict=False)
         ]
         known = tuple(edit for edit in edits if edit is not None)
-        is_plain = len(known) == len(calls) and all(_is_hosted(call) for call in calls)
+        is_plain = len(known) == len(calls) and all(_only_installs(call) for call in calls)
         yield Mark(
             path,
             first.command.line,
@@ -115,7 +116,7 @@ def suite_twice(project: Project) -> Iterator[Mark]:
         together = [call for call in calls[1:] if _run_together(first.place, call.place)]
         if not together:
             continue
-        also = tuple((call.place.path, call.command.line) for call in together)
+        also = tuple(dict.fromkeys((call.place.path, call.command.line) for call in together))
         names = list(dict.fromkeys(_named(call.place, first.place) for call in (first, *together)))
         claim = f"`{first.command.text}` runs in {_joined(_cut(names))} for the same commit"
         yield Mark(
@@ -252,9 +253,9 @@ def _is_topic(branch: str) -> bool:
 
 
 def _keeps_tools(project: Project, place: Place) -> bool:
-    """Return whether a step before restores what `cargo install` leaves."""
-    if place.file is None or place.job is None:
-        return False
+    """Return whether a step before restores what `cargo install` leaves, or one that asked for it missed."""
+    if place.file is None or place.job is None or "cache-hit" in place.step.condition:
+        return place.job is not None
     before = [one for one in project.of_job(place.file, place.job) if one.step.number < place.step.number]
     caches = [cache for one in before if (cache := read_cache_step(one)) is not None]
     return any(cache.holds_binaries for cache in caches) or any(one.step.action == RUST_CACHE for one in before)
@@ -266,12 +267,21 @@ def _tool(call: CargoCall) -> str:
     return f"{call.names[0]}@{version}" if version else call.names[0]
 
 
-def _is_hosted(call: CargoCall) -> bool:
-    """Return whether the step does nothing but install one tool, on a machine of GitHub's."""
-    job = call.place.job
+def _is_hosted(place: Place) -> bool:
+    """Return whether every leg has a fresh machine of GitHub's, which keeps no tool from the run before."""
+    job = place.job
+    if job is None:
+        return True
+    legs: Sequence[Leg | None] = job.legs or (None,)
+    systems = [system_of(job.runs_on, leg) for leg in legs]
+    return "self-hosted" not in job.runs_on and all(re.match(r"(?:Linux|macOS|Windows)-", one) for one in systems)
+
+
+def _only_installs(call: CargoCall) -> bool:
+    """Return whether the step does nothing but install one tool as it is, outside of a container."""
     only = len(call.names) == 1 and len(call.place.script.commands) == 1 and not call.open_words and not call.toolchain
-    plain = not call.has("--features", "-F", "--no-default-features", "--all-features", "--root", "--target")
-    return only and plain and job is not None and not job.container and "self-hosted" not in job.runs_on
+    plain = not call.has("--features", "-F", "--no-default-features", "--all-features", "--target")
+    return only and plain and call.place.job is not None and not call.place.job.container
 
 
 def _changes_code(place: Place) -> bool:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kotaci.audit.cachesteps import RUST_CACHE, input_line, only_for_pull_requests, read_cache_step
+from kotaci.audit.cachesteps import input_line, only_for_pull_requests, read_cache_step
 from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, cargo_config
 from kotaci.audit.edits import give_input
 from kotaci.audit.marks import Edit, Mark, Patch, mark_job
@@ -29,10 +29,11 @@ LEGS = 9
 RETENTION_DAYS = 7
 """What the patch sets for artifacts of pull requests; GitHub keeps them for 90 days."""
 
-_NO_INCREMENTAL = {RUST_CACHE, "dtolnay/rust-toolchain", "actions-rust-lang/setup-rust-toolchain"}
-"""Actions that set CARGO_INCREMENTAL=0 for the steps after them."""
+_MAY_SET = re.compile(r"\./.*|.*(?:rust|cargo|toolchain|setup-ci).*", re.IGNORECASE)
+"""Actions that may set CARGO_INCREMENTAL=0 for the steps after them, as rust-cache and dtolnay/rust-toolchain do."""
 
 _OF_EVENT = re.compile(r"github\.(?:event|ref|base_ref|head_ref|repository|actor)|inputs\.|needs\.|vars\.")
+_MEASURES = re.compile(r"bench|perf|criterion|profil|regression|stress", re.IGNORECASE)
 _TARGET = re.compile(r"(?:\./)?target/?(?:(?:[\w-]+/)?(?:debug|release)/?)?(?:\*\*?)?")
 _BINARY = re.compile(r"(?:\./)?target/(?:[^/\s]+/)?(?:debug|release)/[^/\s]+")
 _PLAIN_ACTIONS = re.compile(
@@ -99,10 +100,10 @@ def incremental_in_ci(project: Project) -> Iterator[Mark]:
         for job in file.jobs:
             places = project.of_job(file, job)
             text = " ".join(step.run for step in job.steps)
-            acts = {step.action for step in job.steps}
             caches = [cache for place in places if (cache := read_cache_step(place)) is not None]
             is_kept = any(cache.holds_target for cache in caches) or "self-hosted" in job.runs_on
-            is_set = bool(acts & _NO_INCREMENTAL) or "CARGO_INCREMENTAL" in text or is_kept
+            may_set = any(_MAY_SET.fullmatch(step.action) for step in job.steps)
+            is_set = may_set or "CARGO_INCREMENTAL" in text or is_kept
             calls = [call for place in places for call in calls_of(project, place)]
             found += [call for call in calls if _is_incremental(call, is_off=off or is_set)][:1]
         if found:
@@ -116,19 +117,22 @@ def incremental_in_ci(project: Project) -> Iterator[Mark]:
 
 
 def optimised_on_pull_request(project: Project) -> Iterator[Mark]:
-    """Fire where a pull request builds with fat link-time optimisation or one codegen unit."""
-    for file, job in project.jobs:
-        if not _runs_on_pull_requests(file, job):
-            continue
-        for place in project.of_job(file, job):
-            if place.step.condition and _OF_EVENT.search(place.step.condition):
-                continue
-            call = next((one for one in calls_of(project, place) if _dear_settings(project, one)), None)
-            if call is not None:
-                dear = " and ".join(_dear_settings(project, call))
-                claim = f"`{call.command.text}` builds with {dear} on every pull request"
-                yield _mark(place, call.command.line, claim)
-                break
+    """Fire where pull requests build with fat link-time optimisation or one codegen unit, and not to measure."""
+    for file in project.workflows:
+        found: dict[str, CargoCall] = {}
+        for job in file.jobs:
+            if _runs_on_pull_requests(file, job) and not _MEASURES.search(f"{job.key} {job.name or ''}"):
+                places = [place for place in project.of_job(file, job) if not _OF_EVENT.search(place.step.condition)]
+                calls = (call for place in places for call in calls_of(project, place))
+                call = next((one for one in calls if _dear_settings(project, one)), None)
+                if call is not None and not _MEASURES.search(call.command.text):
+                    found[job.key] = call
+        if found:
+            first, *rest = found.values()
+            dear = " and ".join(_dear_settings(project, first))
+            claim = f"on every pull request {_jobs(list(found))} with {dear}, first in `{first.command.text}`"
+            also = tuple((file.path, call.command.line) for call in rest)
+            yield Mark(file.path, first.command.line, "optimised builds", claim, job=next(iter(found)), also=also)
 
 
 def full_matrix_on_pull_request(project: Project) -> Iterator[Mark]:
