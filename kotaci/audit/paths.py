@@ -37,6 +37,8 @@ def is_made(project: Project, place: Place, path: str) -> bool:
     name = path.rstrip("/").rpartition("/")[2]
     if not path or _BUILT.search(path) or re.search(r"[$*?{}~`<>|\\]", path) or path.startswith("/"):
         return True
+    if any(path == one or path.startswith(f"{one}/") for one in _submodules(project)):
+        return True
     ignored = {line.strip("/") for line in (project.tree.text(".gitignore") or "").split()}
     if any(part in ignored for part in path.split("/")):
         return True
@@ -46,3 +48,7 @@ def is_made(project: Project, place: Place, path: str) -> bool:
         return True
     tested = re.search(rf"(?:-[efdxrs]|Test-Path|exists|mkdir|touch|>|ls)\s*[\"']?\S*{re.escape(name)}", place.step.run)
     return tested is not None
+
+
+def _submodules(project: Project) -> list[str]:
+    return re.findall(r"^\s*path\s*=\s*(\S+)", project.tree.text(".gitmodules") or "", re.MULTILINE)

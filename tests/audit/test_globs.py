@@ -1,29 +1,10 @@
-"""The two languages of patterns."""
+"""Patterns of paths, by the examples of GitHub's cheat sheet."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotaci.audit.globs import fits, hashed_pattern
-
-
-@pytest.mark.parametrize(
-    ("pattern", "path", "is_hashed"),
-    [
-        ("**/Cargo.lock", "Cargo.lock", True),
-        ("**/Cargo.lock", "a/b/Cargo.lock", True),
-        ("Cargo.lock", "a/Cargo.lock", False),
-        ("./a/*.toml", "a/x.toml", True),
-        ("a/*.toml", "a/b/x.toml", False),
-        ("a", "a/b/x.toml", True),
-        ("a/**", "a/b", True),
-        ("rust-toolchain*", "rust-toolchain.toml", True),
-        ("v?.txt", "v1.txt", True),
-        ("v[12].txt", "v3.txt", False),
-    ],
-)
-def test_what_is_hashed(pattern: str, path: str, is_hashed: bool) -> None:
-    assert (hashed_pattern(pattern).fullmatch(path) is not None) is is_hashed
+from kotaci.audit.globs import fits
 
 
 @pytest.mark.parametrize(
@@ -50,11 +31,10 @@ def test_what_is_hashed(pattern: str, path: str, is_hashed: bool) -> None:
         ("a.b", "aXb", False),
     ],
 )
-def test_what_starts_a_workflow(pattern: str, path: str, is_fit: bool) -> None:
+def test_patterns(pattern, path, is_fit) -> None:
     assert fits(pattern, path) is is_fit
 
 
-@given(st.text(alphabet=st.sampled_from("ab*/.?+[]!\\-{}()|^$"), max_size=14), st.text(alphabet="ab/", max_size=20))
-def test_no_pattern_breaks_it(pattern: str, path: str) -> None:
-    hashed_pattern(pattern)
+@given(st.text(alphabet="ab/*?+[]!\\-^(", max_size=14), st.text(alphabet="ab/", max_size=20))
+def test_no_pattern_breaks_it(pattern, path) -> None:
     fits(pattern, path)

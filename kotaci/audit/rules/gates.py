@@ -49,7 +49,7 @@ def swallowed_failure(project: Project) -> Iterator[Mark]:
             end_line=command.end_line,
             job=place.job.key if place.job else "",
             certainty=_certainty_unheard(command, script),
-            severity=_severity(place),
+            severity=_severity(place.file, place.job, place.step.name or ""),
         )
 
 
@@ -89,9 +89,9 @@ def _certainty_unheard(command: Command, script: str) -> Certainty:
     return Certainty.MEDIUM if any(script.count(name) > 1 for name in files) else Certainty.PROVED
 
 
-def _severity(place: Place) -> Severity | None:
-    around = (place.job.key, place.job.name or "") if place.job else ()
-    named = " ".join((*around, place.step.name or ""))
+def _severity(file: WorkflowFile | None, job: WorkflowJob | None, step: str = "") -> Severity | None:
+    """Return low where a name says that the check is there to inform."""
+    named = " ".join((file.name if file else "", job.key if job else "", (job.name or "") if job else "", step))
     return Severity.LOW if _OPTIONAL.search(named.casefold()) else None
 
 
@@ -110,7 +110,7 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
             place.subject,
             f"`{what}` may fail unheard: the step has `continue-on-error: true`, and nothing reads its outcome",
             job=place.job.key if place.job else "",
-            severity=_severity(place),
+            severity=_severity(place.file, place.job, place.step.name or ""),
         )
     for file, job in project.jobs:
         if not job.continue_on_error:
@@ -122,11 +122,7 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
             what = checks[0].name if checks else held[0].step.action
             claim = f"may fail unheard: it holds `{what}`, and `continue-on-error: true` keeps the run green"
             found = mark_job(file, job, claim, key="continue-on-error")
-            yield Mark(found.path, found.line, found.subject, found.claim, job=job.key, severity=_severity_of_job(job))
-
-
-def _severity_of_job(job: WorkflowJob) -> Severity | None:
-    return Severity.LOW if _OPTIONAL.search(f"{job.key} {job.name or ''}".casefold()) else None
+            yield Mark(found.path, found.line, found.subject, found.claim, job=job.key, severity=_severity(file, job))
 
 
 def _text_of(job: WorkflowJob) -> str:
@@ -152,8 +148,10 @@ def pwsh_hears_the_last(project: Project) -> Iterator[Mark]:
                 continue
             commands = parse_script(step.run, line=step.run_line).commands
             checks = [(command, check) for command in commands if (check := check_of(command)) is not None]
+            is_tested_last = bool(checks) and checks[-1][1].kind == Kind.TEST
             for (command, check), (following, _) in pairwise(checks):
-                if command.unheard == Unheard.NO and following.line > command.end_line:
+                is_seen_again = is_tested_last and check.kind == Kind.BUILD
+                if command.unheard == Unheard.NO and following.line > command.end_line and not is_seen_again:
                     yield Mark(
                         place.path,
                         command.line,
@@ -233,28 +231,32 @@ _DENYING_ACTIONS = ("actions-rust-lang/setup-rust-toolchain",)
 
 def clippy_only_warns(project: Project) -> Iterator[Mark]:
     """Fire on `cargo clippy` where nothing turns its warnings into errors: no flag, variable, configuration, lint."""
-    commands = [(place, command) for place, command, check in checks_of(project.places) if check.name == "cargo clippy"]
-    commands = [(place, command) for place, command in commands if command.unheard == Unheard.NO and place.job]
-    if not commands or _denied_in_repository(project):
+    found = [
+        (place, command)
+        for place, command, check in checks_of(project.places)
+        if check.name == "cargo clippy" and command.unheard == Unheard.NO and not _is_denied(place, command)
+    ]
+    if not found or _denied_in_repository(project):
         return
-    for place, command in commands:
-        assert place.job is not None  # noqa: S101
-        variables = {**place.env, **dict(command.env)}
-        said = " ".join((command.text, *variables.values(), place.step.run))
-        if _DENIES.search(said) or "${{" in command.text or "$" in command.text or command.piped_to:
-            continue
-        if any(step.action in _DENYING_ACTIONS for step in place.job.steps) or command.has("--fix"):
-            continue
-        if any(re.search(r"RUSTFLAGS|CARGO_ENCODED", step.run) for step in place.job.steps):
-            continue
+    for place, command in found:
         yield Mark(
             place.path,
             command.line,
             place.subject,
             f"`{command.text}` ends well whatever clippy warns of: nothing here denies warnings",
             end_line=command.end_line,
-            job=place.job.key,
+            job=place.job.key if place.job else "",
         )
+
+
+def _is_denied(place: Place, command: Command) -> bool:
+    """Tell whether warnings are errors there, or whether that cannot be told."""
+    if place.job is None or "$" in command.text or command.piped_to or command.has("--fix"):
+        return True
+    said = " ".join((command.text, *place.env.values(), *dict(command.env).values(), place.step.run))
+    if _DENIES.search(said) or any(step.action in _DENYING_ACTIONS for step in place.job.steps):
+        return True
+    return any(re.search(r"RUSTFLAGS|CARGO_ENCODED", step.run) for step in place.job.steps)
 
 
 def _denied_in_repository(project: Project) -> bool:
@@ -370,6 +372,8 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(shown[:4]) + (f" and {len(shown) - 4} more" if len(shown) > 4 else "")
 
 
+_FOR_CI_ITSELF = re.compile(r"bench|regression|baseline|preview|ci.?image|build.?image|builder|cache")
+"""Words of jobs whose images are only for other jobs."""
 _PUBLISHING_EVENTS = {"push", "release", "schedule", "create"}
 
 
@@ -382,6 +386,8 @@ def publishes_untested(project: Project) -> Iterator[Mark]:
         places = project.of_job(file, job)
         published = next(((place, said) for place in places if (said := publishes(place))[0]), None)
         if published is None or "workflow_dispatch" in job.condition or "pull_request" in job.condition:
+            continue
+        if _FOR_CI_ITSELF.search(f"{file.path} {job.key} {job.name or ''}".casefold()):
             continue
         place, (what, line) = published
         if any(_is_checked(project, file, one) or one.environment for one in (job, *before)):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 
 from kotaci.audit.cargo import CargoCall, Work, cargo_calls
 from kotaci.audit.checks import ancestors, bare_words, is_local_call, steps_text
-from kotaci.audit.globs import fits, hashed_pattern
-from kotaci.audit.marks import Edit, Mark, Patch
+from kotaci.audit.marks import Mark
 from kotaci.audit.paths import has_tree, is_made, joined
 from kotaci.audit.project import Place, Project
 from kotaci.audit.runs import read_recipes
@@ -136,78 +135,6 @@ def missing_action(project: Project) -> Iterator[Mark]:
                 f"`{uses}` holds no action.yml",
                 job=place.job.key if place.job else "",
             )
-
-
-_HASH_FILES = re.compile(r"hashFiles\(([^()]*)\)", re.IGNORECASE)
-_MAY_WRITE = re.compile(
-    r"\bcargo\b|\bnpm\b|yarn|pnpm|\bpip|poetry|\buv\b|\bgo\b|make|just\b|gen|>|\bcp\b|\bmv\b|curl|wget|tar\b"
-)
-
-
-def hash_of_nothing(project: Project) -> Iterator[Mark]:
-    """Fire on `hashFiles` whose patterns fit no file: it is the empty text then, and the key never changes."""
-    for place in project.places:
-        if not has_tree(place):
-            continue
-        assert place.job is not None  # noqa: S101
-        before = [step for step in place.job.steps if step.number < place.step.number]
-        if any(_MAY_WRITE.search(step.run) or "artifact" in step.action for step in before):
-            continue
-        for key, value in (*place.step.inputs, *place.step.env):
-            for found in _HASH_FILES.finditer(value):
-                patterns = re.findall(r"'([^']*)'", found[1])
-                if not patterns or re.sub(r"'[^']*'|[\s,]", "", found[1]) or re.search(r"[~$]|'/", found[1]):
-                    continue
-                wanted = [hashed_pattern(one) for one in patterns if not one.startswith("!")]
-                if not any(one.fullmatch(path) for one in wanted for path in project.tree.paths):
-                    yield Mark(
-                        place.path,
-                        _line_in(project, place, found[0]),
-                        place.subject,
-                        f"`{found[0]}` in `{key}` fits no file of the repository, so it is always the empty text",
-                        job=place.job.key,
-                    )
-
-
-def _line_in(project: Project, place: Place, text: str) -> int:
-    """Return the line of the step that holds the text; the step's first where none does."""
-    lines = (project.tree.text(place.path) or "").splitlines()
-    step = place.step
-    return next((at for at in range(step.line, step.end_line + 1) if text in "".join(lines[at - 1 : at])), step.line)
-
-
-def filter_of_nothing(project: Project) -> Iterator[Mark]:
-    """Fire on a pattern of `paths:` that fits no file: a change of what was meant does not start the workflow."""
-    for file in project.workflows:
-        for trigger in file.triggers:
-            wanted = [one for one in trigger.paths if not one.startswith("!")]
-            dead = [one for one in wanted if not _fits(project, one)]
-            text = (project.tree.text(file.path) or "").splitlines()
-            for pattern in dead:
-                lines = [at for at, line in enumerate(text, 1) if pattern in line and at >= trigger.line]
-                is_folder = pattern.rstrip("/") in project.tree.folders
-                told = ": it is a folder, and only `/**` behind it reaches its files" if is_folder else ""
-                rest = "" if len(dead) < len(wanted) else ", as all its patterns do: it never starts"
-                yield Mark(
-                    file.path,
-                    lines[0] if lines else trigger.line,
-                    f"on {trigger.event}, paths “{pattern}”",
-                    f"`{pattern}` fits no file of the repository{told}{rest}",
-                    patch=_with_its_files(file, text, lines[0], pattern) if is_folder and lines else None,
-                )
-
-
-def _with_its_files(file: WorkflowFile, text: Sequence[str], number: int, pattern: str) -> Patch | None:
-    """Return the patch that lets a folder's name reach its files, where it stands alone on its line."""
-    found = re.fullmatch(rf"(\s*-\s+)([\"']?){re.escape(pattern)}\2(\s*(?:#.*)?)", text[number - 1])
-    if found is None:
-        return None
-    line = f'{found[1]}"{pattern.rstrip("/")}/**"{found[3]}'
-    return Patch(file.path, (Edit(number, number, (line,)),), f"let `{pattern}` reach the files below it")
-
-
-def _fits(project: Project, pattern: str) -> bool:
-    return any(fits(pattern, path) for path in project.tree.paths)
 
 
 _OUTPUT_OF = re.compile(r"steps\.([\w-]+)\.outputs\.([\w-]+)")
@@ -442,33 +369,25 @@ def _npm_scripts(text: str) -> frozenset[str] | None:
     return frozenset(scripts if isinstance(scripts, dict) else ()) | {"env", "start"}
 
 
-def workflow_of_nobody(project: Project) -> Iterator[Mark]:
-    """Fire on `workflow_run` after a workflow that no file bears, and on `gh workflow run` of one that is not there
-    or cannot be started by hand."""
-    names = {name for file in project.workflows for name in (file.name, file.path.rpartition("/")[2])}
-    for file in project.workflows:
-        trigger = file.trigger("workflow_run")
-        for name in trigger.workflows if trigger else ():
-            if name not in names and not re.search(r"[*?+!\[]", name):
-                yield Mark(
-                    file.path,
-                    trigger.line if trigger else 1,
-                    f"on workflow_run, “{name}”",
-                    f"waits for a workflow named “{name}”, and no file bears that name",
-                )
+def missing_workflow(project: Project) -> Iterator[Mark]:
+    """Fire on `gh workflow run` of a workflow that is not there, or that cannot be started by hand."""
     by_file = {file.path.rpartition("/")[2]: file for file in project.workflows}
     for place, command in project.commands("gh"):
         words = command.words
-        if words[1:3] != ("workflow", "run") or not words[3:] or command.has("-R", "--repo") or "$" in words[3]:
+        if words[1:3] != ("workflow", "run") or command.has("-R", "--repo"):
             continue
-        called = by_file.get(words[3])
-        job = place.job.key if place.job else ""
-        if re.fullmatch(r"[\w.-]+\.ya?ml", words[3]) and called is None:
-            claim = f"starts `{words[3]}`, which is no workflow of the repository"
-            yield Mark(place.path, command.line, place.subject, claim, job=job)
-        elif called is not None and "workflow_dispatch" not in called.events:
-            claim = f"starts `{words[3]}`, which has no trigger workflow_dispatch"
-            yield Mark(place.path, command.line, place.subject, claim, job=job, also=((called.path, 1),))
+        named = next((word for word in words[3:] if re.fullmatch(r"[\w.-]+\.ya?ml", word)), "")
+        called = by_file.get(named)
+        if not named or (called is not None and "workflow_dispatch" in called.events):
+            continue
+        why = "is no workflow of the repository" if called is None else "has no trigger workflow_dispatch"
+        yield Mark(
+            place.path,
+            command.line,
+            place.subject,
+            f"starts `{named}`, which {why}",
+            job=place.job.key if place.job else "",
+        )
 
 
 _NAMED = {"--bin": "bin", "--test": "test", "--bench": "bench", "--example": "example"}
@@ -526,12 +445,10 @@ RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "missing-file": missing_file,
     "missing-folder": missing_folder,
     "missing-action": missing_action,
-    "hash-of-nothing": hash_of_nothing,
-    "filter-of-nothing": filter_of_nothing,
     "output-never-set": output_never_set,
     "artifact-of-nobody": artifact_of_nobody,
     "artifact-without-needs": artifact_without_needs,
     "missing-recipe": missing_recipe,
-    "workflow-of-nobody": workflow_of_nobody,
+    "missing-workflow": missing_workflow,
     "missing-target": missing_target,
 }
