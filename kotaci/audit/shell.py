@@ -194,6 +194,9 @@ class _Reader:
                 return Unheard.PIPE
             if parent.type == "negated_command":
                 return Unheard.TESTED
+            if parent.type == "function_definition":
+                # Who calls it hears of it, or not.
+                return Unheard.NO
             if parent.type in _LOOPS and _is_condition(parent, child):
                 return Unheard.TESTED
             if parent.type == "list" and parent.named_children[0] == child:

@@ -137,7 +137,7 @@ def _member_folders(project: Project, folder: str, data: Mapping[str, Any]) -> l
     return sorted(set(found))
 
 
-def _dependencies(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def dependencies_of(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Yield every dependency of a manifest: name, and what is said of it."""
     tables = [data, *(one for one in (data.get("target") or {}).values() if isinstance(one, dict))]
     for table in tables:
@@ -149,7 +149,7 @@ def _dependencies(data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _path_dependencies(data: Mapping[str, Any], folder: str) -> Iterator[str]:
     workspace = data.get("workspace")
     shared = workspace.get("dependencies") if isinstance(workspace, dict) else None
-    listed = [*_dependencies(data), *(shared.items() if isinstance(shared, dict) else ())]
+    listed = [*dependencies_of(data), *(shared.items() if isinstance(shared, dict) else ())]
     for _, said in listed:
         if isinstance(said, dict) and isinstance(said.get("path"), str):
             yield joined(folder, said["path"])
@@ -163,7 +163,7 @@ def _package(project: Project, folder: str) -> Package | None:
     written = data.get("features")
     features = {name: tuple(_texts(on)) for name, on in written.items()} if isinstance(written, dict) else {}
     hidden = {one[4:] for on in features.values() for one in on if one.startswith("dep:")}
-    for name, said in _dependencies(data):
+    for name, said in dependencies_of(data):
         if isinstance(said, dict) and said.get("optional") is True and name not in hidden:
             features.setdefault(name, ())
     features.setdefault("default", ())

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from kotaci.audit.cargo import CargoCall, Work, cargo_calls
 from kotaci.audit.checks import ancestors, bare_words, is_local_call, steps_text
+from kotaci.audit.images import Image, Instruction, copied, files_taken, images_of, reaches, read_recipe, taking
 from kotaci.audit.marks import Mark
 from kotaci.audit.paths import has_tree, is_made, joined
 from kotaci.audit.project import Place, Project
 from kotaci.audit.runs import read_recipes
 from kotaci.audit.shell import Command, Unheard
-from kotaci.audit.targets import Workspace, selected_packages, workspaces
+from kotaci.audit.targets import Workspace, dependencies_of, selected_packages, workspaces
 from kotaci.workflows import WorkflowFile, WorkflowJob, WorkflowStep
 
 _INTERPRETERS = re.compile(r"bash|sh|python[\d.]*|node|deno|ruby|perl|source|\.|pwsh")
@@ -390,6 +392,96 @@ def missing_workflow(project: Project) -> Iterator[Mark]:
         )
 
 
+def copy_of_nothing(project: Project) -> Iterator[Mark]:
+    """Fire on COPY of what the context of the image does not hold: not in the repository, or left out of it."""
+    for image in images_of(project):
+        for instruction in read_recipe(project.tree.text(image.path) or ""):
+            for source in copied(instruction):
+                path = joined(image.context, source)
+                if source in {".", "./"} or is_made(project, image.place, path):
+                    continue
+                if any(True for _ in files_taken(project, image, source)):
+                    continue
+                is_there = path in project.tree.paths or path in project.tree.folders
+                why = "its .dockerignore leaves it out" if is_there else "the repository has no such file"
+                yield _mark_image(image, instruction.line, f"copies `{source}`", f"`COPY {source}` fails: {why}")
+
+
+_CARGO_IN_IMAGE = re.compile(
+    r"\bcargo\s+(?:\+\S+\s+)?(?:build|test|check|clippy|fetch|install\s+--path|chef\s+prepare)"
+)
+
+
+def image_lacks_crate(project: Project) -> Iterator[Mark]:
+    """Fire on a stage that runs cargo with a manifest whose declared parts were not copied into it."""
+    for image in images_of(project):
+        instructions = read_recipe(project.tree.text(image.path) or "")
+        for stage in sorted({one.stage for one in instructions}):
+            taken: list[str] = []
+            ran = ""
+            for one in (one for one in instructions if one.stage == stage):
+                taken += copied(one)
+                if one.word == "RUN" and _CARGO_IN_IMAGE.search(one.rest):
+                    yield from _lacking(project, image, one, taken, ran)
+                    break
+                ran += f"{one.rest}\n" if one.word == "RUN" else ""
+
+
+def _parts_of_manifest(project: Project, context: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what cargo must find to read the manifest, in words, and the files of which one will do.
+
+    A target with its own `path` is looked for only when it is built, so it is not among them.
+    """
+    data = project.manifests.get(joined(context, "Cargo.toml"), {})
+    for kind, folder in (("bin", "src/bin"), ("test", "tests"), ("bench", "benches"), ("example", "examples")):
+        tables = data.get(kind)
+        for table in tables if isinstance(tables, list) else ():
+            name = table.get("name")
+            if isinstance(name, str) and "path" not in table and (kind != "bin" or name != _name_of(data)):
+                yield f"{kind} `{name}`", (f"{folder}/{name}.rs", f"{folder}/{name}/main.rs")
+    patched = data.get("patch")
+    tables = [one for one in patched.values() if isinstance(one, dict)] if isinstance(patched, dict) else []
+    said = [*dependencies_of(data), *(item for one in tables for item in one.items())]
+    for name, about in said:
+        if isinstance(about, dict) and isinstance(about.get("path"), str):
+            yield f"`{name}` by its path", (joined("", f"{about['path']}/Cargo.toml"),)
+    workspace = data.get("workspace")
+    members = workspace.get("members") if isinstance(workspace, dict) else None
+    for member in members if isinstance(members, list) else ():
+        if isinstance(member, str) and "*" not in member:
+            yield f"member `{member}`", (joined("", f"{member}/Cargo.toml"),)
+
+
+def _name_of(data: Mapping[str, Any]) -> str:
+    about = data.get("package")
+    return str(about.get("name")) if isinstance(about, dict) else ""
+
+
+def _lacking(project: Project, image: Image, run: Instruction, taken: Sequence[str], ran: str) -> Iterator[Mark]:
+    def is_there(path: str) -> bool:
+        return any(taking(source).match(path) for source in taken) and reaches(project, image, path)
+
+    if not is_there("Cargo.toml") or "Cargo.toml" in ran + run.rest:
+        return
+    made = ran + run.rest
+    for said, paths in _parts_of_manifest(project, image.context):
+        folder, _, name = paths[0].removesuffix("/Cargo.toml").removesuffix(".rs").rpartition("/")
+        is_made_here = name in made or (folder and folder in made and _MAKES_MANY.search(made))
+        if not is_made_here and not any(map(is_there, paths)):
+            claim = f"cargo cannot read the manifest there: it declares {said}, and `{paths[0]}` is not copied before"
+            yield _mark_image(image, run.line, f"lacks {said}", claim)
+
+
+_MAKES_MANY = re.compile(r"\bfor\b|\$\(|\bsed\b|\bcargo\s+(?:init|new)\b|\*")
+
+
+def _mark_image(image: Image, line: int, subject: str, claim: str) -> Mark:
+    job = image.place.job.key if image.place.job else ""
+    return Mark(
+        image.path, line, f"image {image.path}, {subject}", claim, job=job, also=((image.place.path, image.line),)
+    )
+
+
 _NAMED = {"--bin": "bin", "--test": "test", "--bench": "bench", "--example": "example"}
 
 
@@ -451,4 +543,6 @@ RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "missing-recipe": missing_recipe,
     "missing-workflow": missing_workflow,
     "missing-target": missing_target,
+    "copy-of-nothing": copy_of_nothing,
+    "image-lacks-crate": image_lacks_crate,
 }
