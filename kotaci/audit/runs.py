@@ -11,7 +11,7 @@ from kotaci.audit.cargo import CargoCall, calls_of
 from kotaci.audit.checks import bare_words
 from kotaci.audit.paths import joined
 from kotaci.audit.project import Place, Project
-from kotaci.audit.shell import Command, parse_script
+from kotaci.audit.shell import Command, Script, parse_script
 from kotaci.audit.targets import Package, Target, Workspace, selected_packages, selects, workspaces
 
 _SETS_UP = re.compile(r"cache|toolchain|install|setup|checkout|artifact|deny|audit|clippy|fmt|publish|release")
@@ -100,6 +100,30 @@ def _started(project: Project, folder: str, command: Command) -> str:
         return "\n".join(_with_needed(recipes, name) for name in wanted)
     named = next((word for word in command.words[:2] if word.endswith((".sh", ".bash"))), "")
     return (project.tree.text(joined(folder, named)) or project.tree.text(joined("", named)) or "") if named else ""
+
+
+def scripts_of(project: Project, place: Place) -> Iterator[tuple[str, Script]]:
+    """Yield the shell scripts of the repository that the step starts and whose failure it hears: path and content.
+
+    A script stops at failures only where its first line, its caller or `set -e` says so.
+    """
+    if "$" in place.folder:
+        return
+    for command in place.script.commands:
+        if command.name in {"cd", "pushd"}:
+            return
+        words = command.words
+        is_called = command.name in {"bash", "sh"}
+        options = [word for word in words[1:2] if word.startswith("-")] if is_called else []
+        named = words[1 + len(options) :][:1] if is_called else words[:1]
+        path = joined(place.folder, named[0]) if named else ""
+        text = project.tree.text(path) if path and (is_called or "/" in named[0]) else None
+        first = (text or "").partition("\n")[0]
+        if text is None or command.unheard or not (is_called or re.match(r"#!.*\b(?:ba)?sh\b", first)):
+            continue
+        flags = options[0] if is_called and options else "" if is_called else " ".join(first.split()[1:])
+        shell = f"bash {flags} {{0}}"
+        yield path, parse_script(text, shell=shell)
 
 
 def read_recipes(text: str) -> dict[str, tuple[tuple[str, ...], str]]:

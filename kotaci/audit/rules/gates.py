@@ -20,6 +20,7 @@ from kotaci.audit.checks import (
 from kotaci.audit.marks import Edit, Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
 from kotaci.audit.rules import roster
+from kotaci.audit.runs import scripts_of
 from kotaci.audit.shell import Command, Unheard, parse_script
 from kotaci.model import Certainty, Severity
 from kotaci.workflows import WorkflowFile, WorkflowJob
@@ -51,6 +52,32 @@ def swallowed_failure(project: Project) -> Iterator[Mark]:
             certainty=_certainty_unheard(command, script),
             severity=_severity(place.file, place.job, place.step.name or ""),
         )
+
+
+def script_swallows(project: Project) -> Iterator[Mark]:
+    """Fire on checks whose failure is lost in a script of the repository that a step starts."""
+    seen = set()
+    for place in project.places:
+        for path, script in scripts_of(project, place) if place.job else ():
+            text = project.tree.text(path) or ""
+            if path in seen or _LOOKED_AT.search(text) or re.search(r"\btrap\b.*\bERR\b", text):
+                continue
+            seen.add(path)
+            for command in script.commands:
+                check, why = check_of(command), _why_unheard(command, text)
+                if check is None or not why or check.kind == Kind.BUILD:
+                    continue
+                assert place.job is not None  # noqa: S101
+                yield Mark(
+                    path,
+                    command.line,
+                    f"script {path}, started by job {place.job.key}",
+                    f"the failure of `{check.name}` is not heard: {why}",
+                    end_line=command.end_line,
+                    job=place.job.key,
+                    certainty=_certainty_unheard(command, text),
+                    also=((place.path, place.step.line),),
+                )
 
 
 _PARTS = ("-p", "--package", "--test", "--lib", "--bin", "--bins", "--example", "--doc")
@@ -482,6 +509,7 @@ def retried_tests(project: Project) -> Iterator[Mark]:
 
 RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "swallowed-failure": swallowed_failure,
+    "script-swallows": script_swallows,
     "check-may-fail": check_may_fail,
     "pwsh-hears-the-last": pwsh_hears_the_last,
     "formatter-mends": formatter_mends,

@@ -18,6 +18,7 @@ from kotaci.audit.runs import read_recipes
 from kotaci.audit.shell import Command, Unheard
 from kotaci.audit.targets import Workspace, dependencies_of, selected_packages, workspaces
 from kotaci.workflows import WorkflowFile, WorkflowJob, WorkflowStep
+from kotaci.workflows.nodes import MappingNode, ScalarNode, SequenceNode, TreeError, read_tree
 
 _INTERPRETERS = re.compile(r"bash|sh|python[\d.]*|node|deno|ruby|perl|source|\.|pwsh")
 _SCRIPT = re.compile(r"[\w./-]*[\w-]\.(?:sh|py|js|mjs|cjs|ts|rb|pl|ps1|bash)")
@@ -482,6 +483,59 @@ def _mark_image(image: Image, line: int, subject: str, claim: str) -> Mark:
     )
 
 
+_DEPENDABOT = (".github/dependabot.yml", ".github/dependabot.yaml")
+_LOCKED = {
+    "cargo": r"Cargo\.toml",
+    "npm": r"package\.json",
+    "bun": r"package\.json",
+    "pip": r".*requirement.*|.*\.(?:txt|in)|pyproject\.toml|setup\.(?:py|cfg)|Pipfile|poetry\.lock",
+    "uv": r"pyproject\.toml|uv\.lock|.*requirement.*|.*\.(?:txt|in)",
+    "docker": r"(?i:.*dockerfile.*|.*containerfile.*)|.*\.ya?ml",
+    "docker-compose": r".*compose.*\.ya?ml",
+    "gomod": r"go\.mod",
+    "bundler": r"Gemfile|.*\.gemspec",
+    "composer": r"composer\.json",
+    "gitsubmodule": r"\.gitmodules",
+    "maven": r"pom\.xml",
+    "rust-toolchain": r"rust-toolchain(?:\.toml)?",
+}
+"""What Dependabot looks for in the folder, by ecosystem."""
+
+
+def dependabot_of_nothing(project: Project) -> Iterator[Mark]:
+    """Fire on a folder of dependabot.yml that holds nothing of the ecosystem."""
+    for path in _DEPENDABOT:
+        for line, ecosystem, named in _dependabot_folders(project.tree.text(path) or ""):
+            folder = joined("", named.strip("/") or ".")
+            wanted = re.compile(_LOCKED.get(ecosystem, ".*"))
+            start = f"{folder}/" if folder else ""
+            names = (one[len(start) :] for one in project.tree.paths if one.startswith(start))
+            if "*" not in named and not any("/" not in name and wanted.fullmatch(name) for name in names):
+                yield Mark(
+                    path,
+                    line,
+                    f"{ecosystem} in {named}",
+                    f"Dependabot looks for {ecosystem} in `{named}`, which holds nothing of the kind",
+                )
+
+
+def _dependabot_folders(text: str) -> Iterator[tuple[int, str, str]]:
+    """Yield line, ecosystem and folder of each update that is declared; none where the file cannot be read."""
+    try:
+        root, _ = read_tree(text)
+    except TreeError:
+        return
+    updates = root.get("updates") if isinstance(root, MappingNode) else None
+    for one in updates.items if isinstance(updates, SequenceNode) else ():
+        if not isinstance(one, MappingNode):
+            continue
+        ecosystem, folder, folders = (one.get(key) for key in ("package-ecosystem", "directory", "directories"))
+        named = [folder, *(folders.items if isinstance(folders, SequenceNode) else ())]
+        for item in named:
+            if isinstance(item, ScalarNode) and isinstance(ecosystem, ScalarNode):
+                yield item.line, ecosystem.text, item.text
+
+
 _NAMED = {"--bin": "bin", "--test": "test", "--bench": "bench", "--example": "example"}
 
 
@@ -543,6 +597,7 @@ RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "missing-recipe": missing_recipe,
     "missing-workflow": missing_workflow,
     "missing-target": missing_target,
+    "dependabot-of-nothing": dependabot_of_nothing,
     "copy-of-nothing": copy_of_nothing,
     "image-lacks-crate": image_lacks_crate,
 }
