@@ -19,6 +19,7 @@ from kotaci.audit.checks import (
 )
 from kotaci.audit.marks import Edit, Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
+from kotaci.audit.required import required_names
 from kotaci.audit.rules import roster
 from kotaci.audit.runs import scripts_of
 from kotaci.audit.shell import Command, Unheard, parse_script
@@ -507,6 +508,20 @@ def retried_tests(project: Project) -> Iterator[Mark]:
             )
 
 
+_OF_OTHERS = re.compile(r"[\w.-]+/[\w./-]+|.*:.*|DCO|.*\bcla\b.*", re.IGNORECASE)
+"""Names as apps give them: `codecov/patch`, `ci/circleci: build`."""
+
+
+def required_of_nobody(project: Project) -> Iterator[Mark]:
+    """Fire on required names that no job bears, where other names of the same file are borne."""
+    found = required_names(project)
+    told = {one.path for one in found if one.is_borne}
+    for one in found:
+        if not one.is_borne and one.path in told and not _OF_OTHERS.fullmatch(one.name):
+            claim = f"“{one.name}” must pass before a merge, and no job of the workflows is shown by that name"
+            yield Mark(one.path, one.line, f"required “{one.name}”", claim)
+
+
 RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "swallowed-failure": swallowed_failure,
     "script-swallows": script_swallows,
@@ -519,5 +534,6 @@ RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "publishes-untested": publishes_untested,
     "publishes-after-failure": publishes_after_failure,
     "retried-tests": retried_tests,
+    "required-of-nobody": required_of_nobody,
     **roster.RULES,
 }
