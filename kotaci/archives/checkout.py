@@ -88,10 +88,14 @@ READ_TOGETHER = re.compile(
 )
 """Files that an audit asks for; read with the first of them, since starting git costs more than reading."""
 
+_SOURCES = re.compile(r"(?:.*/)?(?:src|tests)/.*\.rs")
+"""Sources that may hold tests, read with the first of them too."""
+
 
 def _blob(path: Path, blobs: Mapping[str, str], name: str, held: dict[str, bytes]) -> bytes:
     if blobs[name] not in held:
-        wanted = {blobs[one] for one in blobs if one == name or READ_TOGETHER.fullmatch(one)} - held.keys()
+        together = _SOURCES if name.endswith(".rs") else READ_TOGETHER
+        wanted = {blobs[one] for one in blobs if one == name or together.fullmatch(one)} - held.keys()
         held.update(read_blobs(path, sorted(wanted)))
     return held[blobs[name]]
 
