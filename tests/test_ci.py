@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from kotaci.archives.checkout import Tree, read_checkout
 from kotaci.audit import audit
+from kotaci.cli.auditing import audit_command
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -52,3 +54,20 @@ def test_ci_calls_the_test_command_of_the_readme() -> None:
     assert "make test" in (ROOT / "README.md").read_text(encoding="utf-8")
     assert (ROOT / ".ci" / "run").read_text(encoding="utf-8").rstrip().endswith("make test")
     assert "run: .ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+
+
+def test_the_hook_calls_the_audit_for_the_files_that_it_reads() -> None:
+    text = (ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8")
+    (hook,) = YAML(typ="safe").load(text)
+    assert (hook["id"], hook["entry"], hook["pass_filenames"]) == ("kotaci-audit", "kotaci audit", False)
+    for path in (
+        ".github/workflows/ci.yml",
+        "action.yml",
+        "crates/a/Cargo.toml",
+        "tests/it.rs",
+        ".config/nextest.toml",
+    ):
+        assert re.search(hook["files"], path)
+    assert not re.search(hook["files"], "src/lib.rs")
+    options = {option for parameter in audit_command.params for option in parameter.opts}
+    assert set(hook["args"]) - {"medium"} <= options

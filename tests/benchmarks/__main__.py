@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.benchmarks.auditing import measure_audit
 from tests.benchmarks.changes import measure_changes
 from tests.benchmarks.durations import measure_durations
 from tests.benchmarks.explaining import measure_explain
@@ -30,7 +31,7 @@ from tests.benchmarks.watching import measure_watch
 
 PARTS = (
     "install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations", "timing",
-    "watch", "scrolling",
+    "watch", "scrolling", "audit",
 )  # fmt: skip
 
 
@@ -78,6 +79,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_timing(folder, options.sizes, measured=in_own_process)
     if part == "scrolling":
         return measure_scrolling()
+    if part == "audit":
+        return measure_audit(folder)
     if part == "watch":
         return measure_watch(folder)
     if part == "memory":

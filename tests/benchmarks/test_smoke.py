@@ -11,6 +11,7 @@ import pytest
 from kotaci.facts import build_facts, read_history
 from kotaci.store import open_store
 from tests.benchmarks.__main__ import main
+from tests.benchmarks.auditing import measure_audit
 from tests.benchmarks.changes import measure_changes
 from tests.benchmarks.durations import measure_durations
 from tests.benchmarks.explaining import EXPLAIN_STEPS, to_ere
@@ -111,6 +112,12 @@ def test_build_time_is_measured(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert all(value.endswith(" MB peak") for value in rows.values())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_audit_is_measured(tmp_path: Path) -> None:
+    rows = measure_audit(tmp_path, n_workflows=1, n_tests=1, n_rounds=1)
+    assert len(rows) == 4
+    assert all(value.endswith(" s") for _, value in rows)
 
 
 def test_scrolling_is_measured() -> None:
