@@ -1,7 +1,7 @@
 """Comments by which a repository excuses a finding, with the reason: `# kotaci: ignore[rule, other] reason`.
 
-One at the end of a line excuses what is found on it; one on a line of its own what is found on the next line that is
-no comment. In Rust the comment begins with `//`.
+One at the end of a line excuses what is found on it; one on a line of its own also what is found on the next line that
+is no comment, and so a whole file in its first line. In Rust the comment begins with `//`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _HOLDING = re.compile(
 
 @dataclass(frozen=True)
 class Excuse:
-    """One comment: where it stands, the line that it excuses, the rules that it names, and why."""
+    """One comment: where it stands, the line that it excuses beside its own, the rules that it names, and why."""
 
     path: str
     line: int
@@ -42,7 +42,8 @@ class Excuse:
             bool(self.reason)
             and mark.path == self.path
             and mark.rule in self.rules
-            and mark.line <= self.excused_line <= last
+            and mark.line <= self.excused_line
+            and self.line <= last
         )
 
     def mark(self, claim: str) -> Mark:

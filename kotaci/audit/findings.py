@@ -95,7 +95,8 @@ def to_findings(
                 price=price,
                 evidence=[
                     Link(
-                        f"{path}:{line}", file_url(repo, commit_sha, path, line=line, end_line=end_line) if repo else ""
+                        f"{path}:{line}" if line else path,
+                        file_url(repo, commit_sha, path, line=line, end_line=end_line) if repo else "",
                     )
                     for path, line, end_line in places
                 ],

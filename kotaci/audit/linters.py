@@ -173,7 +173,7 @@ def _call(words: Sequence[str], folder: Path, environment: Mapping[str, str]) ->
 def _read(
     items: Iterable[Any], of_linter: Callable[[Any, Project], Mark | None], project: Project
 ) -> tuple[list[Mark], int]:
-    """Return the marks of a linter's findings, and how many are of a form that is not known."""
+    """Return the marks of a linter's findings, the same once, and how many are of a form that is not known."""
     marks, n_unknown = [], 0
     for item in items:
         try:
@@ -183,7 +183,7 @@ def _read(
             continue
         if mark is not None:
             marks.append(mark)
-    return marks, n_unknown
+    return list(dict.fromkeys(marks)), n_unknown
 
 
 def _of_zizmor(item: Any, project: Project) -> Mark | None:

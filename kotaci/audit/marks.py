@@ -63,6 +63,11 @@ class Mark:
             "\0".join((self.rule, self.path, self.subject, said)).encode(), digest_size=8
         ).hexdigest()
 
+    @property
+    def place(self) -> str:
+        """Return path and line; the path alone where there is no line, as of a file that is missing."""
+        return f"{self.path}:{self.line}" if self.line else self.path
+
     def of(self, rule: str) -> Mark:
         """Return the mark as that rule's."""
         return replace(self, rule=rule)

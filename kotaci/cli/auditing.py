@@ -93,7 +93,8 @@ def audit_command(
 
     found = look()
     if not found.project.workflows and not found.project.actions:
-        raise BadInput(what, "holds no workflow files", "name the root of a checkout, which has .github/workflows")
+        hint = "name the root of a checkout, which has .github/workflows, or of a bare clone with --commit HEAD"
+        raise BadInput(what, "holds no workflow files", hint)
     for linter in found.linters:
         if linter.failure:
             complain(linter)

@@ -50,7 +50,7 @@ def _print_place(found: Audit, marks: Sequence[Mark], said: Described, *, repo: 
     more = ", ".join(str(mark.line) for mark in marks[1:MAX_LINES])
     n_more = len(marks) - MAX_LINES
     told = Text("    ")
-    told.append(f"{one_line(first.path)}:{first.line}", Style(link=url or None))
+    told.append(one_line(first.place), Style(link=url or None))
     told.append(f" and {more}" if more else "").append(f" and {n_more} more" if n_more > 0 else "")
     told.append(f"  {severity.name.lower()}", _COLOURS[severity])
     told.append(f" · {first.certainty or said.certainty} · {said.rule}")

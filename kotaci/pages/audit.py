@@ -49,7 +49,7 @@ def _severity(mark: Mark) -> Severity:
 def _row(found: Audit, place: Sequence[Mark], repo: str) -> list[str]:
     mark, said = place[0], describe(place[0].rule)
     url = file_url(repo, found.project.tree.commit_sha, mark.path, line=mark.line) if repo else ""
-    where = code_span(f"{mark.path}:{mark.line}")
+    where = code_span(mark.place)
     more = f" and {plural(len(place) - 1, 'more line')}" if len(place) > 1 else ""
     rule = code_span(mark.rule)
     claim = mark.claim if said.url else f"{mark.subject}: {mark.claim}"

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kotaci.archives.checkout import tree_of
@@ -44,6 +44,7 @@ def test_what_was_not_looked_for_is_not_gone() -> None:
     assert not after.gone
 
 
+@settings(max_examples=40)
 @given(marks)
 def test_a_baseline_of_marks_knows_them_all(found) -> None:
     text = to_text(known_of(found))

@@ -3,7 +3,8 @@
 import pytest
 
 from kotaci.archives.checkout import tree_of
-from kotaci.audit import audit
+from kotaci.audit import Mark, Project, audit
+from kotaci.audit.excuses import read_excuses
 
 CI = ".github/workflows/ci.yml"
 JOB = "on: push\njobs:\n{above}  test:{behind}\n    runs-on: ubuntu-24.04\n    steps:\n      - run: cargo test\n"
@@ -47,6 +48,13 @@ def test_one_that_excuses_nothing_is_told(above, behind, said) -> None:
     assert not found.excused
     assert said in " ".join(mark.claim for mark in found.marks if mark.rule == "idle-excuse")
     assert RULE in {mark.rule for mark in found.marks}
+
+
+def test_one_in_the_first_line_excuses_what_is_found_of_the_whole_file() -> None:
+    text = "# kotaci: ignore[broken-file] a template,\n# filled in later\njobs: {}\n"
+    (excuse,) = read_excuses(Project(tree_of({CI: text})))
+    assert all(excuse.covers(Mark(CI, line, "the file", "is broken", rule="broken-file")) for line in (1, 3))
+    assert not excuse.covers(Mark(CI, 4, "the file", "is broken", rule="broken-file"))
 
 
 def test_of_a_rule_that_was_not_looked_for_nothing_is_told() -> None:

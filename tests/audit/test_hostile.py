@@ -67,7 +67,7 @@ def mangled(draw: st.DrawFn) -> str:
     return "\n".join(lines)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(mangled(), st.sampled_from([CARGO, "", "[package", CARGO.replace("a", "\ufeff")]))
 def test_no_workflow_breaks_the_audit(text, manifest) -> None:
     found = audit(tree_of({CI: text, ".github/workflows/two.yml": SOUND, "Cargo.toml": manifest}))
@@ -75,7 +75,7 @@ def test_no_workflow_breaks_the_audit(text, manifest) -> None:
     assert all(mark.claim and 0 <= mark.line <= n_lines for mark in found.marks if mark.path == CI)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_audit(content) -> None:
     files = {CI: content, "action.yml": content, "Cargo.toml": content, "tests/a.rs": content}
