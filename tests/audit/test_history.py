@@ -28,7 +28,7 @@ from kotaci.audit.history import (
 )
 from kotaci.audit.history.claims import read_claims
 from kotaci.audit.history.legs import fits_branch
-from kotaci.audit.history.limits import direction
+from kotaci.audit.history.limits import direction, may_differ
 from kotaci.model import Severity
 from kotaci.workflows import parse_workflow
 from tests.archives.test_git import Repository
@@ -288,6 +288,13 @@ def test_a_limit_that_was_tightened_once() -> None:
     (found,) = series("--cov-fail-under=90", "--cov-fail-under=40", "--cov-fail-under=70", path="Makefile")
     assert [change.is_looser for change in found.changes] == [True, False]
     assert not found.is_only_loosened
+
+
+def test_what_is_skipped_without_parsing_has_the_same_limits() -> None:
+    assert not may_differ(CI, "  timeout-minutes: 5\n  uses: a/b@v1", "timeout-minutes: 5\n  uses: a/b@v2")
+    assert may_differ(CI, job("timeout-minutes: 10, "), job(""))
+    assert may_differ(CI, job("env: {MAX_MS: 5}, "), job("env: {MAX_MS: 6}, "))
+    assert may_differ("tests/a.rs", "x <\n3", "x <\n4")
 
 
 def test_merges_and_the_same_change_again_do_not_count() -> None:

@@ -80,6 +80,25 @@ def limits_of(path: str, text: str) -> Mapping[str, Limit]:
     return _limits(path, text) if LIMITED.fullmatch(path) else {}
 
 
+_MAY_TELL = re.compile(
+    r"time|out|fail|retr|attempt|max|min|limit|cov|alert|thresh|laten|budget|deadline|toler|overhead|growth|degrad|stddev"
+    r"|p50|p9|avg|mean|average|allowed|least|effic|throughput|per_sec|target|elapsed|secs",
+    re.IGNORECASE,
+)
+
+
+def may_differ(path: str, before: str, after: str) -> bool:
+    """Return False where no limit can have changed between two texts of a file, without parsing them: in most commits
+    none has."""
+    return _telling_lines(path, before) != _telling_lines(path, after)
+
+
+@lru_cache(maxsize=4096)
+def _telling_lines(path: str, text: str) -> tuple[str, ...]:
+    lines = (line.strip() for line in text.splitlines() if re.search(r"[0-9]", line))
+    return tuple(line for line in lines if path.endswith(".rs") or _MAY_TELL.search(line))
+
+
 @lru_cache(maxsize=4096)
 def _limits(path: str, text: str) -> Mapping[str, Limit]:
     if WORKFLOW.fullmatch(path):

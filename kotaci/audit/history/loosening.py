@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kotaci.archives.git import PastCommit
-from kotaci.audit.history.limits import LIMITED, limits_of
+from kotaci.audit.history.limits import LIMITED, limits_of, may_differ
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,10 @@ def follow_limits(commits: Sequence[PastCommit], texts: Mapping[str, str]) -> tu
         for change in commit.changes:
             if change.before not in texts or change.after not in texts:
                 continue
-            before, after = (limits_of(change.path, texts[blob]) for blob in (change.before, change.after))
+            was, now = texts[change.before], texts[change.after]
+            if not may_differ(change.path, was, now):
+                continue
+            before, after = limits_of(change.path, was), limits_of(change.path, now)
             for place in before.keys() & after.keys():
                 old, new = before[place], after[place]
                 so_far = series.setdefault((change.path, place), [])
