@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "report": {"model", "tables", "redaction"},
     "pages": {
         "model",
+        "archives",
         "places",
         "logs",
         "store",

@@ -34,6 +34,7 @@ def test_there_are_notebooks() -> None:
         "flaky_tests",
         "cache_analysis",
         "build_time",
+        "workflow_audit",
     }
 
 

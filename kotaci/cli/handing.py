@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +12,6 @@ from kotaci.cli.configuring import config_here, config_option
 from kotaci.cli.terminal import complain, err, progress, store_option
 from kotaci.model import BadInput, Window
 from kotaci.places import ENVIRONMENT, default_repo
-
-if TYPE_CHECKING:
-    from kotaci.facts import History
-    from kotaci.store import Store
 
 README = Path(".github/workflows/README.md")
 TITLE = "# Workflows\n"
@@ -57,6 +52,7 @@ def handoff_command(
     """
     from kotaci.config import Config
     from kotaci.facts import build_facts, read_history
+    from kotaci.pages.files import newest_files
     from kotaci.pages.handoff import TABLES, handoff_page, said_of, to_handoff, to_json
     from kotaci.pages.workflows import workflows_page
     from kotaci.sample import SAMPLE, open_sample
@@ -80,7 +76,7 @@ def handoff_command(
             history = replace(history, default_branch=settings.base_branch)
         begin = Window.parse(since=since, as_of=history.as_of).since
         everything = read_history(store, repo=asked, since="all", tables=["runs", "commits"])
-        sha, texts = _files(store, everything, history.default_branch)
+        sha, texts = newest_files(store, replace(everything, default_branch=history.default_branch))
         handoff = to_handoff(history, settings, texts=texts, commit_sha=sha, since=begin)
     page, section = handoff_page(handoff), workflows_page(handoff.workflows)
     written = []
@@ -101,23 +97,6 @@ def handoff_command(
     for path in written:
         err.print(f"Written: {path}")
     err.print(f"{handoff.history.repo}: {said_of(handoff)}")
-
-
-def _files(store: Store, history: History, branch: str) -> tuple[str, dict[str, str]]:
-    """Return the newest commit that ran on the branch, else anywhere, whose workflow files are held, and these."""
-    from kotaci.facts.repository import workflow_texts
-
-    trees = {
-        sha: tree
-        for sha, tree in zip(history["commits"]["commit_sha"], history["commits"]["workflows_tree"], strict=True)
-        if isinstance(tree, str) and tree
-    }
-    runs = history["runs"].sort_values(["started_at", "run_id"], ascending=False)
-    of_base = runs[(runs["branch"] == branch) & (runs["event"] != "pull_request")]
-    for sha in dict.fromkeys([*of_base["head_sha"], *runs["head_sha"]]):
-        if sha in trees:
-            return str(sha), workflow_texts(store, history.repo, trees[sha])
-    return "", {}
 
 
 def _with_section(path: Path, section: str) -> str:

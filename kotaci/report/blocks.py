@@ -20,7 +20,7 @@ from markupsafe import Markup
 from kotaci.model import Finding, Price, Repo, Severity, Window, plural
 from kotaci.report import markdown as md
 from kotaci.report import words
-from kotaci.report.inline import SYMBOLS, Inline, badge, bold, code, join, link, safe_url, sentence
+from kotaci.report.inline import SYMBOLS, Inline, badge, bold, code, coded, join, link, safe_url, sentence
 
 __all__ = [
     "ANSWER_MIME",
@@ -527,8 +527,8 @@ def _finding_pieces(finding: Finding) -> dict[str, Inline | None]:
     return {
         "badge": badge(finding.severity.name.lower(), _SEVERITY_TONES[finding.severity]),
         "subject": code(finding.subject),
-        "claim": Inline.of(finding.claim),
-        "do": Inline.of(finding.remedy) if finding.remedy else None,
+        "claim": coded(finding.claim),
+        "do": coded(finding.remedy) if finding.remedy else None,
         "meta": join(
             [
                 f"{finding.verdict}, certainty {finding.certainty}",

@@ -10,6 +10,7 @@ import re
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -78,6 +79,14 @@ def join(parts: Iterable[Any], *, sep: str = " · ") -> Inline:
 def code(text: Any) -> Inline:
     """Return the text as code."""
     return Inline(html=f"<code>{_escape(one_line(text))}</code>", markdown=code_span(one_line(text)))
+
+
+def coded(text: str) -> Inline:
+    """Return a sentence in which what stands between backticks is code; all of it may be a stranger's words."""
+    parts = re.split(r"`([^`]+)`", one_line(text))
+    plain = (Inline(html=_escape(part), markdown=escape_text(part)) for part in parts[::2])
+    pieces = [piece for pair in zip_longest(plain, map(code, parts[1::2])) for piece in pair if piece is not None]
+    return Inline(html="".join(piece.html for piece in pieces), markdown="".join(piece.markdown for piece in pieces))
 
 
 def bold(text: Any) -> Inline:

@@ -148,7 +148,7 @@ def test_hostile_names_are_harmless(hostile: list[str], browser: Any, tmp_path: 
     build_facts(store)
     done = run(read_notebooks(notebooks_folder()), parameters={"store": str(store.path)}, out=tmp_path / "out")
     assert {report.name: report.error for report in done} == dict.fromkeys(
-        ["build_time", "cache_analysis", "ci_health", "failure_triage", "flaky_tests"], ""
+        ["build_time", "cache_analysis", "ci_health", "failure_triage", "flaky_tests", "workflow_audit"], ""
     )
     for path in sorted((tmp_path / "out").glob("*.html")):
         assert look_at(browser, path) == {"requests": [], "dialogs": [], "overflows": False, "titles": 1}, path.name

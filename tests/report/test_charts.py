@@ -133,6 +133,10 @@ def test_outcomes_differ_without_colour() -> None:
         assert greys[2] - greys[1] > 25
 
 
+def counted() -> pd.DataFrame:
+    return pd.DataFrame({"name": ["Gates", "Weight"], "high": [2, 0], "medium": [0, 0], "low": [1, 3]})
+
+
 PLOTS = {
     "outcomes": (charts.plot_outcomes, outcomes),
     "rate": (charts.plot_rate, rates),
@@ -149,6 +153,7 @@ OTHERS = {
     "gantt": (charts.plot_gantt, gantt, {}, "3 jobs of one run in time; critical path: lint (2 m 11 s), then tests"),
     "waterfall": (charts.plot_waterfall, parts, {}, "compile 900 min;"),
     "changes": (charts.plot_changes, changes, {"x": "minutes a run"}, "drop a need: −3.2 [−4, −2], replayed;"),
+    "counts": (charts.plot_counts, counted, {"x": "findings"}, "Gates: 2 high, 1 low; Weight: 3 low."),
     "series": (charts.plot_series, points, {}, "lint: 5 then 8 minutes, n = 20"),
 }
 

@@ -32,9 +32,13 @@ class Priced(NamedTuple):
     method: str
 
 
+UNPRICED = "not priced: "
+"""What the method begins with where there is no price; the reason follows."""
+
+
 def unpriced(why: str, *, n: int = 0) -> Priced:
     """Return that there is no price, and why."""
-    return Priced(Price(), n, f"not priced: {why}")
+    return Priced(Price(), n, UNPRICED + why)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Tables → pictures, once in light and once in dark: draws, never computes. The only room with matplotlib."""
 
 from kotaci.report.charts.axes import FEW, MOST_SERIES, Mark
-from kotaci.report.charts.bars import HOW_MARKS, plot_changes, plot_gantt, plot_waterfall
+from kotaci.report.charts.bars import HOW_MARKS, plot_changes, plot_counts, plot_gantt, plot_waterfall
 from kotaci.report.charts.canvas import DARK, LIGHT, Theme, picture
 from kotaci.report.charts.periods import plot_durations, plot_heat, plot_outcomes, plot_rate
 from kotaci.report.charts.points import plot_series
@@ -19,6 +19,7 @@ __all__ = [
     "Theme",
     "picture",
     "plot_changes",
+    "plot_counts",
     "plot_durations",
     "plot_gantt",
     "plot_heat",

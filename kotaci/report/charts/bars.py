@@ -88,6 +88,37 @@ def plot_waterfall(parts: pd.DataFrame, *, title: str, none: str = "No minutes i
     return picture(draw, size=_size(len(parts) + 1), alt=alt)
 
 
+def plot_counts(counts: pd.DataFrame, *, title: str, x: str, none: str = "Nothing to count.") -> Block:
+    """Return lying bars in parts, for rows (name, and up to three columns of counts, the worst first), in their order.
+
+    The first part is of the colour of failures, the last is pale.
+    """
+    parts = [name for name in counts.columns if name != "name"]
+    if counts.empty or not counts[parts].to_numpy(float).sum():
+        return note(Inline.of(none))
+
+    def draw(figure: Figure, theme: Theme) -> None:
+        axes = figure.subplots()
+        places, begin = np.arange(len(counts)), np.zeros(len(counts))
+        colours = (theme.outcomes["failed"], theme.accent, theme.outcomes["other"])
+        for part, colour in zip(parts, colours, strict=False):
+            lengths = to_floats(counts[part])
+            axes.barh(places, lengths, left=begin, height=0.62, color=colour, label=part)
+            begin = begin + lengths
+        for place, total in enumerate(begin):
+            _beside(axes, total, place, f"{total:,.0f}", theme)
+        _rows_down(axes, counts["name"], theme, title=title, x=x, width=48)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+        axes.set_xlim(0, 1.1 * float(begin.max()))
+        legend(axes, theme)
+
+    told = "; ".join(
+        f"{row['name']}: " + ", ".join(f"{row[part]:,.0f} {part}" for part in parts if row[part])
+        for row in counts.to_dict("records")
+    )
+    return picture(draw, size=_size(len(counts)), alt=f"{title} Bars, {x}: {told}.")
+
+
 HOW_MARKS = {"measured": ("s", True), "replayed": ("o", True), "estimated": ("o", False)}
 """How a change is known, and its mark: a square, a dot, a hollow dot."""
 
