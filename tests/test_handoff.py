@@ -19,15 +19,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mistune import create_markdown
 
+from kotaci.actions import Kind, read_plan
 from kotaci.analysis.handover import JOB_COLUMNS, find_ci_changes, measure_jobs
 from kotaci.cli import main
 from kotaci.config import CodeOwners, Owners, parse_codeowners
-from kotaci.model import BadInput
+from kotaci.model import BadInput, ExitCode
+from kotaci.pages.handoff import handoff_page
 from kotaci.pages.workflows import WorkflowFacts, declared_caches, needs_graph, workflows_page
 from kotaci.places import sample_folder
 from kotaci.report.sections import markers, replace_section
 from kotaci.tables import COMMITS, JOBS
 from kotaci.workflows import parse_workflow
+from tests.actions.test_hostile import handoff_of
 from tests.analysis.frames import frame, job, run
 from tests.builders import LAST, REPO, SEEDED, checkout, job_log, script, set_up
 
@@ -179,6 +182,43 @@ def test_a_store_without_commits_says_so_and_leaves_a_readme_alone(
     assert "Nobody is named" in told.out
     assert "no workflow file is held, so no README is written" in told.err
     assert readme.read_text() == "Ours.\n"
+
+
+def test_the_hand_off_as_a_plan_for_an_issue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    log = tmp_path / "build.txt"
+    log.write_text(job_log([set_up(job="build"), checkout(), script(3, "make", "boom", exit_code=2), LAST]))
+    said = ["--repo", REPO, "--run", "7", "--workflow", "ci.yml", "--store", "store"]
+    assert main(["import", "build.txt", *said]) == 0
+    words = ["handoff", "--store", "store", "--issue", "12"]
+    capsys.readouterr()
+    assert main([*words, "--tag", "@ann", "--tag", "@octo-org/ci"]) == 0
+    told = capsys.readouterr().out
+    assert "hand-off · issue #12 · asked for, notifies @ann, @octo-org/ci\n  jq -r '.actions[0].body' plan.json" in told
+    assert "1 action in plan.json; nothing is written yet: kotaci apply plan.json" in told
+    (action,) = read_plan(tmp_path / "plan.json").actions
+    assert (action.kind, action.number, action.repo) == (Kind.HAND_OFF, 12, REPO)
+    assert f"-->\ncc @ann @octo-org/ci\n\n# CI hand-off: {REPO}" in action.body
+    assert main(words) == 0
+    (action,) = read_plan(tmp_path / "plan.json").actions
+    assert "cc @" not in action.body
+    capsys.readouterr()
+    for tag in ("ann", "@", "@a b", "@a/b/c", "@ann\n@bob"):
+        assert main([*words, "--tag", tag]) == ExitCode.BAD_INPUT
+        assert "is no name on GitHub; write @user or @org/team" in capsys.readouterr().err
+    assert main([*words, *["--tag", "@ann"] * 11]) == ExitCode.BAD_INPUT
+    assert main(["handoff", "--sample", "--issue", "12"]) == ExitCode.BAD_INPUT
+    assert "the sample, an invented repository" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("budget", "said"), [(7_000, "… and 4 more commits."), (700, "12 commits, too many to name.")])
+def test_a_hand_off_that_does_not_fit_names_fewer(budget: int, said: str) -> None:
+    page = handoff_page(handoff_of([f"name {n} " for n in range(12)]), budget=budget)
+    assert len(page) <= budget
+    assert said in page
+    assert "## Whom to tag" in page
 
 
 def test_a_strangers_commit_does_nothing_in_the_hand_off(

@@ -3,6 +3,7 @@
 from kotaci.actions.apply import CannotApply, apply_plan, fetch_held
 from kotaci.actions.files import read_plan, to_json, write_plan
 from kotaci.actions.fitting import CONTENT_BUDGET
+from kotaci.actions.handing import check_tags, plan_handoff
 from kotaci.actions.held import Held, HeldIssue
 from kotaci.actions.model import Action, Change, Kind, Plan, PlannedFile
 from kotaci.actions.planning import PLAN, PlanOptions, Stage, check_report, plan_comment, plan_findings, plan_publish
@@ -30,12 +31,14 @@ __all__ = [
     "Stage",
     "apply_plan",
     "check_report",
+    "check_tags",
     "digest",
     "fetch_ground",
     "fetch_held",
     "needs",
     "plan_comment",
     "plan_findings",
+    "plan_handoff",
     "plan_publish",
     "read_plan",
     "to_annotations",

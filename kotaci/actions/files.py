@@ -132,7 +132,7 @@ def _change(told: Any, where: str) -> Change:
 
 def _check_target(action: Action, where: str) -> None:
     if (
-        action.kind in (ISSUE_KINDS - {Kind.CREATE_ISSUE}) | {Kind.COMMENT_ISSUE, Kind.COMMENT_PULL}
+        action.kind in (ISSUE_KINDS - {Kind.CREATE_ISSUE}) | {Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.HAND_OFF}
         and not action.number
     ):
         raise BadInput(f"{where}.number 0", f"is no target of {action.kind}", _HINT)

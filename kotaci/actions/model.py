@@ -24,12 +24,13 @@ class Kind(StrEnum):
     COMMENT_COMMIT = "comment-commit"
     RERUN_FAILED = "rerun-failed"
     OPEN_PULL = "open-pull"
+    HAND_OFF = "hand-off"
 
 
 ISSUE_KINDS = frozenset({Kind.CREATE_ISSUE, Kind.UPDATE_ISSUE, Kind.REOPEN_ISSUE, Kind.CLOSE_ISSUE})
 """Kinds that write an issue that the kit opened."""
 
-COMMENT_KINDS = frozenset({Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_COMMIT})
+COMMENT_KINDS = frozenset({Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_COMMIT, Kind.HAND_OFF})
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Action:
             return f"{body}gh api {at}repos/{name}/commits/{self.sha}/comments -F body=@-"
         if self.kind == Kind.COMMENT_PULL:
             return f"{body}gh pr comment {self.number} {repo} --body-file -"
-        if self.kind == Kind.COMMENT_ISSUE:
+        if self.kind in {Kind.COMMENT_ISSUE, Kind.HAND_OFF}:
             return f"{body}gh issue comment {self.number} {repo} --body-file -"
         if self.change is not None:
             return self._git(self.change, body, f"jq -j '.actions[{place}].change.", shlex.quote(plan))

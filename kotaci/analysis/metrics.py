@@ -17,7 +17,7 @@ from kotaci.analysis.caching import with_jobs
 from kotaci.analysis.caching.options import RESULTS
 from kotaci.analysis.claims import shift_ratio
 from kotaci.analysis.flakes import DEFAULTS as FLAKES
-from kotaci.analysis.flakes import FlakeOptions, assess_flakes
+from kotaci.analysis.flakes import FlakeOptions, Flakiness, assess_flakes
 from kotaci.analysis.spending import time_in_tests
 from kotaci.analysis.statistics import median_interval, rate_change, wilson
 from kotaci.model import BAD_OUTCOMES, DECIDED_OUTCOMES, Outcome, short_workflow
@@ -62,22 +62,25 @@ def assess_metrics(
     as_of: datetime | None,
     min_runs: int,
     flakes: FlakeOptions = FLAKES,
+    flakiness: Flakiness | None = None,
     n_workflows: int = 4,
 ) -> pd.DataFrame:
     """Return METRIC_COLUMNS from TABLES, of the workflows with most runs; `flakes` are the thresholds of the notebook
-    flaky_tests."""
+    flaky_tests, `flakiness` is what these make of the same tables where that is known already."""
 
     def of(*names: str) -> dict[str, pd.DataFrame]:
         return {name: tables[name] for name in names}
 
     events = with_jobs(tables["cache_events"], tables["runs"], tables["jobs"], tables["setups"])
     restores = events[(events["operation"] == "restore") & events["result"].isin(RESULTS) & (events["attempt"] == 1)]
-    names = ("runs", "jobs", "tests", "rosters", "roster_names", "setups", "failures")
+    if flakiness is None:
+        names = ("runs", "jobs", "tests", "rosters", "roster_names", "setups", "failures")
+        flakiness = assess_flakes(**of(*names), as_of=as_of, options=flakes)
     return measure_metrics(
         runs=tables["runs"],
         test_seconds=time_in_tests(**of("runs", "jobs", "steps", "phases")),
         restores=restores.assign(at=restores["job_started_at"], is_exact=restores["result"] == "exact"),
-        red_by_flakes=assess_flakes(**of(*names), as_of=as_of, options=flakes).red_by_tests,
+        red_by_flakes=flakiness.red_by_tests,
         peaks=_peaks(tables["usages"], tables["runs"]),
         min_runs=min_runs,
         n_workflows=n_workflows,

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from kotaci.audit.marks import Edit, Patch
+from kotaci.audit.project import Place
 from kotaci.model import BadInput
 from kotaci.workflows import WorkflowFile, WorkflowJob, WorkflowStep
 from kotaci.workflows.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
@@ -94,6 +95,18 @@ def set_input(
 
 
 _VALUE_IS_NONE = re.compile(r":\s*(?:#.*)?$")
+
+
+def set_inputs(text: str, places: Sequence[Place], name: str, value: str, said: str) -> Patch | None:
+    """Return one patch that gives the actions of all these steps the input; None where one cannot be edited."""
+    patches = [
+        set_input(text, place.file, place.job, place.step, name, value)
+        for place in places
+        if place.file is not None and place.job is not None
+    ]
+    edits = [edit for patch in patches if patch is not None for edit in patch.edits]
+    is_whole = len(patches) == len(places) and all(patches)
+    return Patch(places[0].path, tuple(edits), said) if is_whole else None
 
 
 def set_shell(

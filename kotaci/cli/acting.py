@@ -100,7 +100,7 @@ def plan_command(
             client_options=client_options,
         )
         write_plan(plan, out_path)
-        _say_plan(plan, out_path)
+        say_plan(plan, out_path)
         return
     if report is None:
         raise BadInput("plan", "is told no report", "name a folder that `kotaci report` wrote, or give --patch")
@@ -114,7 +114,7 @@ def plan_command(
         options = PlanOptions(max_new=max_new)
         plan = plan_findings(told, fetch_held(client, name), repo=name, labels=labels, options=options)
     write_plan(plan, out_path)
-    _say_plan(plan, out_path)
+    say_plan(plan, out_path)
 
 
 def _plan_patches(
@@ -155,7 +155,8 @@ def _plan_patches(
     return plan_patches(remedies, ground, repo=name, left_out=left_out, options=options, **source)
 
 
-def _say_plan(plan: Plan, path: Path) -> None:
+def say_plan(plan: Plan, path: Path) -> None:
+    """Tell what the plan in that file would write, an action in two lines."""
     from kotaci.actions import needs
     from kotaci.report.words import one_line
 

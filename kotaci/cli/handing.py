@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from kotaci.cli.acting import say_plan
 from kotaci.cli.configuring import config_here, config_option
 from kotaci.cli.terminal import complain, err, progress, store_option
-from kotaci.model import BadInput, Window
+from kotaci.model import BadInput, Repo, Window
 from kotaci.places import ENVIRONMENT, default_repo
+
+if TYPE_CHECKING:
+    from kotaci.actions import Plan
+    from kotaci.pages.handoff import Handoff
 
 README = Path(".github/workflows/README.md")
 TITLE = "# Workflows\n"
@@ -28,6 +35,12 @@ FILE = "handoff.md"
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Checkout whose .github/workflows/README.md is brought up to date.",
 )
+@click.option("--issue", type=click.IntRange(1), help="Plan it as the one comment on that issue.")
+@click.option("--tag", "tags", multiple=True, help="Whom the comment notifies: @user or @org/team.  [default: nobody]")
+@click.option(
+    "--plan", "plan_path", type=click.Path(path_type=Path), default=Path("plan.json"), show_default=True,
+    help="File of that plan, for `kotaci apply`.",
+)  # fmt: skip
 @click.option("--sample", "is_sample", is_flag=True, help="The bundled sample instead of the store.")
 @click.option("--json", "as_json", is_flag=True, help="The hand-off as JSON.")
 @config_option
@@ -39,6 +52,9 @@ def handoff_command(
     window: str,
     out_path: Path | None,
     workspace: Path | None,
+    issue: int | None,
+    tags: Sequence[str],
+    plan_path: Path,
     is_sample: bool,
     as_json: bool,
     config_path: str,
@@ -49,6 +65,9 @@ def handoff_command(
     It is printed as Markdown, and written to a folder with --out, beside a page about every workflow: triggers, jobs,
     graph of needs, time-outs, caches, times, failure rates, owners. In a README that is there, only what stands between
     kotaci's markers is replaced.
+
+    With --issue nothing is written to GitHub yet: `kotaci apply` does, as one comment that the next hand-off renews. It
+    names people as code, which notifies nobody; --tag does.
     """
     from kotaci.config import Config
     from kotaci.facts import build_facts, read_history
@@ -66,6 +85,8 @@ def handoff_command(
     for path in readmes:
         _with_section(path, "")
     is_sample = is_sample or str(store_path) == SAMPLE
+    if issue is not None:
+        _check_issue(tags, is_sample=is_sample)
     asked = "" if is_sample else repo or default_repo(ENVIRONMENT)
     settings = Config() if is_sample else config_here(store_path=store_path, repo=asked, config_path=config_path)
     with open_sample() if is_sample else open_store(store_path) as store:
@@ -79,7 +100,8 @@ def handoff_command(
         sha, texts = newest_files(store, replace(everything, default_branch=history.default_branch))
         handoff = to_handoff(history, settings, texts=texts, commit_sha=sha, since=begin)
     page, section = handoff_page(handoff), workflows_page(handoff.workflows)
-    written = []
+    plan = None if issue is None else _planned(handoff, plan_path, issue=issue, tags=tags)
+    written = [] if plan is None else [plan_path]
     if out_path is not None:
         out_path.mkdir(parents=True, exist_ok=True)
         (out_path / FILE).write_text(page, encoding="utf-8")
@@ -92,11 +114,34 @@ def handoff_command(
         written.append(path)
     if as_json:
         click.echo(json.dumps(to_json(handoff), indent=1, ensure_ascii=False))
+    elif plan is not None:
+        say_plan(plan, plan_path)
     elif out_path is None:
         click.echo(page, nl=False)
     for path in written:
         err.print(f"Written: {path}")
     err.print(f"{handoff.history.repo}: {said_of(handoff)}")
+
+
+def _check_issue(tags: Sequence[str], *, is_sample: bool) -> None:
+    from kotaci.actions import check_tags
+
+    if is_sample:
+        raise BadInput("--issue", "does not go with the sample, an invented repository", "hand over your own")
+    check_tags(tags)
+
+
+def _planned(handoff: Handoff, path: Path, *, issue: int, tags: Sequence[str]) -> Plan:
+    """Write the plan of the comment on that issue, and return it."""
+    from kotaci.actions import CONTENT_BUDGET, plan_handoff, write_plan
+    from kotaci.pages.handoff import handoff_page, said_of
+
+    history = handoff.history
+    page, note = handoff_page(handoff, budget=CONTENT_BUDGET), said_of(handoff)
+    repo, as_of = Repo.parse(history.repo), history.as_of
+    plan = plan_handoff(page, repo=repo, issue=issue, as_of=as_of, note=note, tags=tags)
+    write_plan(plan, path)
+    return plan
 
 
 def _with_section(path: Path, section: str) -> str:

@@ -34,9 +34,8 @@ TABLES = tuple(
 )
 """The tables that a hand-off reads."""
 IMPORT = "Import a clone with `kotaci import --git`."
-MOST_CHANGES = 40
-MOST_FINDINGS = 25
-MOST_TESTS = 30
+_RUNGS = (40, 20, 8, 3, 0)
+"""Entries of each list that are shown, ever fewer until the page fits."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def to_handoff(
         flakiness=flakiness,
         health=health,
         metrics=assess_metrics(
-            tables, as_of=as_of, min_runs=settings.health.min_runs, flakes=settings.flakes, n_workflows=len(texts) or 4
+            tables, as_of=as_of, min_runs=settings.health.min_runs, flakiness=flakiness, n_workflows=len(texts) or 4
         ),
         findings=sorted(found.values(), key=lambda one: (-one.severity, -one.n, one.id)),
         workflows=WorkflowFacts(
@@ -103,40 +102,50 @@ def _is_open(group: Group) -> bool:
     return group.status.word in {FAILING, NEWEST} and group.verdict not in {Verdict.FLAKY, Verdict.FLAKY_INSIDE}
 
 
-def handoff_page(handoff: Handoff) -> str:
-    """Return the hand-off as Markdown that fits one comment on GitHub; every name in it is a stranger's, escaped."""
+def handoff_page(handoff: Handoff, *, budget: int = md.COMMENT_BUDGET) -> str:
+    """Return the hand-off as Markdown that fits one comment on GitHub; every name in it is a stranger's, escaped.
+
+    Where it does not fit the budget, a number of characters, its lists are shortened, and say by how much.
+    """
+    return md.fit((_page(handoff, most) for most in _RUNGS), budget)
+
+
+def _page(handoff: Handoff, most: int) -> str:
     history = handoff.history
     since = f"since {words.day(handoff.since)}" if handoff.since else "of all that is held"
     parts = [
         f"# CI hand-off: {md.escape_text(history.repo)}",
         f"As of {words.time(history.as_of)}; figures of {md.escape_text(window_words(history))}; kotaci {__version__}.",
         f"## Changes to CI {since}",
-        *_changes(handoff),
+        *_changes(handoff, most),
         "## Remaining flaky tests",
-        *_flaky(handoff),
+        *_flaky(handoff, most),
         "## Performance",
-        *_performance(handoff),
+        *_performance(handoff, most),
         "## Open findings",
-        *_findings(handoff),
+        *_findings(handoff, most),
         "## Whom to tag",
-        *_owners(handoff),
+        *_owners(handoff, most),
     ]
-    return md.fit(["\n\n".join(parts) + "\n"], md.COMMENT_BUDGET)
+    return "\n\n".join(parts) + "\n"
 
 
-def _more(n: int, of: str) -> Iterator[str]:
-    if n > 0:
-        yield f"… and {n:,} more {of}."
+def _listed(shown: str, n: int, most: int, of: str) -> Iterator[str]:
+    """Yield a list of which `most` entries are shown, and how many of all `n` are not."""
+    if most:
+        yield shown
+    if n > most:
+        yield f"… and {plural(n - most, f'more {of}')}." if most else f"{plural(n, of)}, too many to name."
 
 
-def _changes(handoff: Handoff) -> Iterator[str]:
+def _changes(handoff: Handoff, most: int) -> Iterator[str]:
     rows = handoff.changes.to_dict("records")
     if not rows:
         is_known = len(handoff.history["commits"]) > 0
         yield "No workflow file was changed." if is_known else f"Cannot be told: no commit is held. {IMPORT}"
         return
     repo = handoff.history.repo
-    yield md.table(
+    shown = md.table(
         ["day", "commit", "author", "subject", "files"],
         [
             [
@@ -146,31 +155,32 @@ def _changes(handoff: Handoff) -> Iterator[str]:
                 md.escape_text(words.one_line(row["subject"], width=120)),
                 ", ".join(map(md.code_span, row["files"])),
             ]
-            for row in rows[:MOST_CHANGES]
+            for row in rows[:most]
         ],
         right=[False] * 5,
     )
-    yield from _more(len(rows) - MOST_CHANGES, "commits")
+    yield from _listed(shown, len(rows), most, "commit")
 
 
-def _flaky(handoff: Handoff) -> Iterator[str]:
+def _flaky(handoff: Handoff, most: int) -> Iterator[str]:
     flakes = handoff.flakiness.of(*CALLED_FLAKY, SUSPECTED)
     jobs = handoff.flakiness.jobs
     if not flakes:
         unseen = "" if handoff.flakiness.sees_reruns else " One attempt of each run is held, so no re-run can tell."
         yield f"No test is known to be flaky.{unseen}"
     else:
-        yield md.table(
+        shown = md.table(
             ["test", "job", "status", "failed", "rate [95 %]", "last", "people, estimated", "owner"],
-            [_flake_row(flake, handoff) for flake in flakes[:MOST_TESTS]],
+            [_flake_row(flake, handoff) for flake in flakes[:most]],
             right=[False, False, False, True, True, False, True, False],
         )
-        yield from _more(len(flakes) - MOST_TESTS, "tests")
+        yield from _listed(shown, len(flakes), most, "test")
     if jobs:
         told = [
             f"{md.code_span(f'{job.workflow} / {job.job}')} ({job.status}, {job.n_failed} of {job.n})" for job in jobs
         ]
-        yield f"Jobs that failed and passed when run again, without a test's name: {', '.join(told[:MOST_TESTS])}."
+        shown = f"Jobs that failed and passed when run again, without a test's name: {', '.join(told[:most])}."
+        yield from _listed(shown, len(jobs), most, "restless job")
 
 
 def _flake_row(flake: Flake, handoff: Handoff) -> list[str]:
@@ -196,7 +206,7 @@ def _owner(flake: Flake, handoff: Handoff) -> str:
     return facts.owners.of(flake.workflow, job=flake.job) or (" ".join(facts.code_owners.of(path)) if path else "")
 
 
-def _performance(handoff: Handoff) -> Iterator[str]:
+def _performance(handoff: Handoff, most: int) -> Iterator[str]:
     flows = handoff.health.workflows
     if flows.empty:
         yield "No run is held in this window."
@@ -223,11 +233,12 @@ def _performance(handoff: Handoff) -> Iterator[str]:
                 row["trend"],
             ]
         )
-    yield md.table(
+    shown = md.table(
         ["workflow", "median", "p95", "n", "duration, trend", "failure rate [95 %]", "n", "failures, trend"],
-        rows,
+        rows[:most],
         right=[False, True, True, True, False, True, True, False],
     )
+    yield from _listed(shown, len(rows), most, "workflow")
     yield (
         "Durations are those of runs that passed. A trend sets the second half of the window against the first; one of "
         "durations is the ratio of Hodges and Lehmann with its 95 % interval, of first attempts."
@@ -244,13 +255,12 @@ def _move(row: Mapping[str, Any] | None) -> str:
     return f"{row['trend']}, {change} % [{low}, {high}]"
 
 
-def _findings(handoff: Handoff) -> Iterator[str]:
+def _findings(handoff: Handoff, most: int) -> Iterator[str]:
     found = handoff.findings
     if not found:
         yield "None of ci\\_health, failure\\_triage and cache\\_analysis."
         return
-    yield "\n".join(map(_finding, found[:MOST_FINDINGS]))
-    yield from _more(len(found) - MOST_FINDINGS, "findings")
+    yield from _listed("\n".join(map(_finding, found[:most])), len(found), most, "finding")
 
 
 def _finding(one: Finding) -> str:
@@ -259,7 +269,7 @@ def _finding(one: Finding) -> str:
     return said + (f" {md.escape_text(one.remedy)}" if one.remedy else "") + (f" ({links})" if links else "")
 
 
-def _owners(handoff: Handoff) -> Iterator[str]:
+def _owners(handoff: Handoff, most: int) -> Iterator[str]:
     """Yield the owners, as code: this page itself is to notify nobody."""
     whom: dict[str, list[str]] = {}
     for owner, workflow in owners_told(handoff.workflows):
@@ -271,9 +281,11 @@ def _owners(handoff: Handoff) -> Iterator[str]:
     if not whom:
         yield "Nobody is named: neither `[owners]` in `.github/kotaci.toml` nor CODEOWNERS tells an owner."
         return
-    yield "\n".join(
-        f"- {md.code_span(owner)}: {', '.join(map(md.code_span, things))}" for owner, things in sorted(whom.items())
-    )
+    told = [
+        f"- {md.code_span(owner)}: {', '.join(map(md.code_span, things[:most]))}"
+        for owner, things in sorted(whom.items())[:most]
+    ]
+    yield from _listed("\n".join(told), len(whom), most, "owner")
 
 
 def to_json(handoff: Handoff) -> dict[str, Any]:

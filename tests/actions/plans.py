@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
-from kotaci.actions import Ground, Held, HeldIssue, Kind, Plan, Stage, plan_comment, plan_findings, plan_publish
+from kotaci.actions import (
+    Ground,
+    Held,
+    HeldIssue,
+    Kind,
+    Plan,
+    Stage,
+    plan_comment,
+    plan_findings,
+    plan_handoff,
+    plan_publish,
+)
 from kotaci.actions.identity import find_sections
 from kotaci.actions.patches import plan_patches, to_remedies
 from kotaci.archives.checkout import tree_of
@@ -85,6 +97,8 @@ def plan_for(kind: Kind, server: Server, folder: Path) -> Plan:
         opened(server, folder, state="closed" if kind == Kind.REOPEN_ISSUE else "open")
         parts = {"flaky_tests": []} if kind == Kind.CLOSE_ISSUE else found
         return plan_findings(write_report(folder / "now", parts, as_of=LATER), held(server), repo=WHERE)
+    if kind == Kind.HAND_OFF:
+        return plan_handoff("# CI hand-off", repo=WHERE, issue=1, as_of=datetime(2026, 11, 20, tzinfo=UTC))
     report = write_report(folder / "now", found)
     if kind == Kind.COMMENT_ISSUE:
         return plan_publish(report, repo=WHERE, issue=1)
@@ -135,6 +149,7 @@ CHECKS: dict[Kind, Callable[[Server], bool]] = {
     Kind.COMMENT_PULL: lambda server: [told["issue"] for told in server.state.comments.values()] == [3],
     Kind.COMMENT_COMMIT: lambda server: len(server.state.commit_comments) == 1,
     Kind.OPEN_PULL: _pull,
+    Kind.HAND_OFF: lambda server: [told["issue"] for told in server.state.comments.values()] == [1],
     Kind.RERUN_FAILED: lambda server: len(server.state.runs[failed_run_before(server)]) == 2,
 }
 """What is true once an action of that kind was done: once, and no more."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,19 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from kotaci.actions import Action, Held, Kind, Plan, Stage, plan_comment, plan_findings, plan_publish, to_annotations
+from kotaci.actions import (
+    CONTENT_BUDGET,
+    Action,
+    Held,
+    Kind,
+    Plan,
+    Stage,
+    plan_comment,
+    plan_findings,
+    plan_handoff,
+    plan_publish,
+    to_annotations,
+)
 from kotaci.actions.identity import END, find_sections, merge
 from kotaci.analysis.flakes import Flakiness
 from kotaci.analysis.handover import CHANGE_COLUMNS
@@ -58,6 +71,10 @@ markdown = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 """HTML passes: that GitHub takes most of it out is not to be relied on."""
 OURS = re.compile(r"</?(?:details|summary|sub|code)>|<!-- (?:/?kotaci:1|kotaci:history )[^<>]*-->")
 """All HTML that is written by us."""
+PLACES = re.compile(
+    rf"https://(?:github\.com/(?:o/r|octo/widgets|{REPO})/(?:actions/(?:runs|workflows)|commit)/[\w./%~-]+|example\.org/r)"
+)
+"""All links that are."""
 
 
 def hostile(n: int = 200) -> list[str]:
@@ -152,7 +169,7 @@ def check_body(body: str, tokens: Sequence[Token]) -> None:
             if child.type == "html_inline":
                 assert OURS.fullmatch(child.content), child.content
             elif child.type == "link_open":
-                assert re.match(r"https://(?:github\.com/o/r/actions/runs/7|example\.org/r)$", str(child.attrs["href"]))
+                assert PLACES.fullmatch(str(child.attrs["href"]))
             else:
                 assert child.type != "image"
                 # GitHub makes no mention or reference of what stands in code.
@@ -166,7 +183,15 @@ def check_body(body: str, tokens: Sequence[Token]) -> None:
 @pytest.fixture(scope="module")
 def written() -> list[tuple[Action, list[Token]]]:
     """Return for each of the strings actions with every kind of body, and what a parser makes of these."""
-    planned = (plan for text in hostile() for plan in plans(report_of(poisoned(text), text)))
+    strings, as_of = hostile(), datetime(2026, 11, 20, tzinfo=UTC)
+    pages = (handoff_page(handoff_of(strings[place::10]), budget=CONTENT_BUDGET) for place in range(10))
+    planned = chain(
+        (plan for text in strings for plan in plans(report_of(poisoned(text), text))),
+        (
+            plan_handoff(page, repo=WHERE, issue=12, as_of=as_of, note=strings[place])
+            for place, page in enumerate(pages)
+        ),
+    )
     return [(action, markdown.parse(action.body)) for plan in planned for action in plan.actions]
 
 
@@ -181,7 +206,7 @@ def test_two_hundred_strings_through_every_kind_of_body(written: list[tuple[Acti
         assert merged.startswith("Words.\n\n")
         assert len(find_sections(merged)) == 1
     assert {action.kind for action, _ in written} == {
-        Kind.CREATE_ISSUE, Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_COMMIT,
+        Kind.CREATE_ISSUE, Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_COMMIT, Kind.HAND_OFF,
     }  # fmt: skip
 
 
@@ -232,8 +257,6 @@ def test_two_hundred_strings_shown_in_a_browser_do_nothing(
     written: list[tuple[Action, list[Token]]], browser: Any, tmp_path: Path
 ) -> None:
     bodies = [markdown.renderer.render(tokens, markdown.options, {}) for _, tokens in written]
-    strings = hostile()
-    bodies += [markdown.render(handoff_page(handoff_of(strings[place::10]))) for place in range(10)]
     # Few of them first: where something takes effect, all at once would keep the browser busy for minutes.
     for shown in (bodies[:50], bodies):
         check_page(browser, shown, tmp_path / "bodies.html")
@@ -256,8 +279,7 @@ def check_page(browser: Any, bodies: Sequence[str], file: Path) -> None:
     assert (told["active"], told["controls"]) == ([], [])
     assert set(told["tags"]) <= WRITTEN
     assert set(told["attributes"]) <= {"href", "style=text-align:right"}
-    places = rf"https://(?:github\.com/(?:o/r|octo/widgets|{REPO})/(?:actions/(?:runs|workflows)|commit)/[\w./%~-]+|example\.org/r)"
-    assert [one for one in told["links"] if not re.fullmatch(places, one)] == []
+    assert [one for one in told["links"] if not PLACES.fullmatch(one)] == []
     assert set(told["comments"]) <= {"kotaci", "/kotaci"}
     assert set(told["headings"]) <= HEADINGS
 

@@ -30,8 +30,8 @@ from kotaci.audit.cargo import (
     default_toolchain,
     toolchain_steps,
 )
-from kotaci.audit.edits import set_input
-from kotaci.audit.marks import Mark, Patch
+from kotaci.audit.edits import set_inputs
+from kotaci.audit.marks import Mark
 from kotaci.audit.project import Place, Project
 from kotaci.audit.shell import Command
 from kotaci.workflows import Leg, WorkflowFile, WorkflowJob, WorkflowStep
@@ -251,18 +251,6 @@ def cache_nobody_reads(project: Project) -> Iterator[Mark]:
         )
 
 
-def _given(text: str, caches: Sequence[CacheStep], name: str, value: str, said: str) -> Patch | None:
-    """Return one patch that gives all these steps the input; None where one of them cannot be edited."""
-    patches = [
-        set_input(text, cache.place.file, cache.place.job, cache.place.step, name, value)
-        for cache in caches
-        if cache.place.file is not None and cache.place.job is not None
-    ]
-    edits = [edit for patch in patches if patch is not None for edit in patch.edits]
-    is_whole = len(patches) == len(caches) and all(patches)
-    return Patch(caches[0].place.path, tuple(edits), said) if is_whole else None
-
-
 def cache_saved_by_pull_requests(project: Project) -> Iterator[Mark]:
     """Fire where rust-cache saves in pull requests too, though runs of a base branch save for everyone."""
     for path, caches in _saving(project).items():
@@ -272,7 +260,7 @@ def cache_saved_by_pull_requests(project: Project) -> Iterator[Mark]:
             continue
         if pull.paths and all(one.startswith((".github/", "!")) for one in pull.paths):
             continue
-        text = project.tree.text(path) or ""
+        text, places = project.tree.text(path) or "", [one.place for one in caches]
         value = "${{ github.event_name != 'pull_request' }}"
         claim = (
             f"{_jobs(caches, 'save')} rust-cache's files from pull requests too, where only that pull request"
@@ -285,7 +273,7 @@ def cache_saved_by_pull_requests(project: Project) -> Iterator[Mark]:
             claim,
             job=caches[0].place.job.key if caches[0].place.job else "",
             also=tuple((path, one.place.step.line) for one in caches[1:]),
-            patch=_given(text, caches, "save-if", value, "save caches only outside of pull requests"),
+            patch=set_inputs(text, places, "save-if", value, "save caches only outside of pull requests"),
         )
 
 
@@ -296,7 +284,7 @@ def cache_saved_on_failure(project: Project) -> Iterator[Mark]:
         if cache.is_rust_cache and cache.place.step.input("cache-on-failure") == "true" and cache.saves:
             found[cache.place.path].append(cache)
     for path, caches in found.items():
-        text = project.tree.text(path) or ""
+        text, places = project.tree.text(path) or "", [one.place for one in caches]
         lines = [input_line(project, cache.place, "cache-on-failure") for cache in caches]
         names = _jobs(caches, "save") if caches[0].place.job else "the action saves"
         claim = f"{names} the cache of a failed build (cache-on-failure: true), which then stands in for a whole one"
@@ -307,7 +295,13 @@ def cache_saved_on_failure(project: Project) -> Iterator[Mark]:
             claim,
             job=caches[0].place.job.key if caches[0].place.job else "",
             also=tuple((path, line) for line in lines[1:]),
-            patch=_given(text, caches, "cache-on-failure", '"false"', "do not save caches of failed builds"),
+            patch=set_inputs(
+                text,
+                places,
+                "cache-on-failure",
+                '"false"',
+                "do not save caches of failed builds",
+            ),
         )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kotaci.audit.cachesteps import input_line, only_for_pull_requests, read_cache_step
 from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, cargo_config
-from kotaci.audit.edits import give_input
+from kotaci.audit.edits import set_input, set_inputs
 from kotaci.audit.marks import Edit, Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
 from kotaci.workflows import WorkflowFile, WorkflowJob
@@ -86,8 +86,7 @@ def history_unused(project: Project) -> Iterator[Mark]:
         deep = [place for place in deep if place.step.input("fetch-depth") == "0"]
         if len(deep) != 1 or not all(_is_plain(place) for place in places if place is not deep[0]):
             continue
-        edit = give_input(project.tree.text(file.path) or "", deep[0].step, "fetch-depth", "1")
-        patch = Patch(file.path, (edit,), "fetch one commit") if edit else None
+        patch = set_input(project.tree.text(file.path) or "", file, job, deep[0].step, "fetch-depth", "1")
         claim = "fetch-depth: 0 fetches the whole history, and no step of the job reads it"
         yield _mark(deep[0], input_line(project, deep[0], "fetch-depth"), claim, patch=patch)
 
@@ -190,8 +189,6 @@ def artifact_without_retention(project: Project) -> Iterator[Mark]:
             found[place.path].append(place)
     for path, places in found.items():
         text = project.tree.text(path) or ""
-        edits = [give_input(text, place.step, "retention-days", str(RETENTION_DAYS)) for place in places]
-        known = tuple(edit for edit in edits if edit is not None)
         names = [place.step.input("name") or "artifact" for place in places]
         claim = (
             f"every pull request uploads {', '.join(names[:SHOWN])}, kept for GitHub's 90 days without retention-days"
@@ -203,7 +200,7 @@ def artifact_without_retention(project: Project) -> Iterator[Mark]:
             claim,
             job=places[0].job.key if places[0].job else "",
             also=tuple((path, place.step.line) for place in places[1:]),
-            patch=Patch(path, known, "keep artifacts for a week") if len(known) == len(edits) else None,
+            patch=set_inputs(text, places, "retention-days", str(RETENTION_DAYS), "keep artifacts for a week"),
         )
 
 
