@@ -37,6 +37,13 @@ jobs:
       - name: {json.dumps(HOSTILE)}
         run: echo $HOME
 """
+UPDATES = """version: 2
+updates:
+  - package-ecosystem: github-actions
+    directory: /
+    schedule: {interval: weekly}
+    groups: {all: {patterns: ["*"]}}
+"""
 Run = Callable[..., tuple[int, str, str]]
 
 
@@ -58,6 +65,7 @@ def checkout(tmp_path: Path) -> Path:
     folder = tmp_path / "checkout"
     folder.joinpath(CI).parent.mkdir(parents=True)
     folder.joinpath(CI).write_bytes(TEXT.replace("\n", "\r\n").encode())
+    folder.joinpath(".github/dependabot.yml").write_text(UPDATES, encoding="utf-8")
     return folder
 
 

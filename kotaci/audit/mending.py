@@ -55,7 +55,7 @@ def mend(tree: Tree, marks: Iterable[Mark], *, found: Collection[Mark] | None = 
 def overlaid(tree: Tree, texts: Mapping[str, str]) -> Tree:
     """Return the tree with these texts in the place of its own, or besides."""
     return Tree(
-        tree.paths | texts.keys(), lambda path: texts[path].encode() if path in texts else tree.read(path), tree.origin
+        tree.paths.union(texts), lambda path: texts[path].encode() if path in texts else tree.read(path), tree.origin
     )
 
 

@@ -499,15 +499,17 @@ _LOCKED = {
     "maven": r"pom\.xml",
     "rust-toolchain": r"rust-toolchain(?:\.toml)?",
 }
-"""What Dependabot looks for in the folder, by ecosystem."""
+"""What Dependabot looks for in the folder, by ecosystem. Others are not judged: github-actions looks elsewhere too."""
 
 
 def dependabot_of_nothing(project: Project) -> Iterator[Mark]:
     """Fire on a folder of dependabot.yml that holds nothing of the ecosystem."""
     for path in _DEPENDABOT:
         for line, ecosystem, named in _dependabot_folders(project.tree.text(path) or ""):
+            if ecosystem not in _LOCKED:
+                continue
             folder = joined("", named.strip("/") or ".")
-            wanted = re.compile(_LOCKED.get(ecosystem, ".*"))
+            wanted = re.compile(_LOCKED[ecosystem])
             start = f"{folder}/" if folder else ""
             names = (one[len(start) :] for one in project.tree.paths if one.startswith(start))
             if "*" not in named and not any("/" not in name and wanted.fullmatch(name) for name in names):
