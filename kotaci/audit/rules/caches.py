@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 
 from kotaci.audit.cachesteps import (
@@ -177,15 +178,16 @@ def cache_of_different_builds(project: Project) -> Iterator[Mark]:
             is_open = any(call.open_words for call in calls) or any("matrix." in text for text in conditions)
             if key is not None and calls and not is_open:
                 groups[key].append((cache, leg, frozenset(_built(call) for call in calls)))
+    told = set[tuple[str, int]]()
     for group in groups.values():
-        builds = {built for _, _, built in group}
-        if len(builds) < 2:
-            continue
         first = group[0][0]
+        if len({built for _, _, built in group}) < 2 or (first.place.path, first.place.step.line) in told:
+            continue
+        told.add((first.place.path, first.place.step.line))
         said: dict[str, frozenset[str]] = {}
         for cache, leg, built in group:
             if built not in said.values():
-                said[_named(cache, leg, first)] = built
+                said[_named(cache, leg, first, is_alone=all(one.place is first.place for one, _, _ in group))] = built
         shown = _cut([f"{name} ({', '.join(sorted(built))})" for name, built in said.items()])
         label = f"the key “{first.key}”" if first.key else "rust-cache's key of that job"
         claim = f"{_joined(shown)} save under {label}: only the first to end is saved, the others compile what it lacks"
@@ -486,7 +488,10 @@ def _identity(
         is_open = re.search(r"\$\{\{(?!hashFiles\(|github\.(?:ref|sha|head_ref|ref_name|base_ref)\}\})", key)
         return None if is_open else (key, cache.paths, system.startswith("Windows"))
     step = cache.place.step
-    shared = step.input("shared-key") or f"{job.key} {key_of(cache, leg)}"
+    parts = [step.input(name) for name in ("prefix-key", "env-vars", "shared-key")]
+    if not parts[-1]:
+        parts += [step.input("key"), "" if step.input("add-job-id-key") == "false" else job.key]
+    shared = key_of(replace(cache, key="\n".join(parts)), leg)
     before = [place for place in places if place.step.number < step.number]
     toolchain = default_toolchain(project, before, leg=leg)
     env = tuple((name, value) for name, value in env_of_key(cache.place).items())
@@ -502,8 +507,10 @@ def _built(call: CargoCall) -> str:
     return " ".join(filter(None, (profile, mode, tool and f"by {tool}", call.target and f"for {call.target}")))
 
 
-def _named(cache: CacheStep, leg: Leg | None, first: CacheStep) -> str:
+def _named(cache: CacheStep, leg: Leg | None, first: CacheStep, *, is_alone: bool) -> str:
     job = cache.place.job
+    if is_alone and leg is not None:
+        return f"leg {leg.text}"
     name = f"job {job.key}" if job else "the action"
     name += f" [{leg.text}]" if leg is not None else ""
     return name if cache.place.path == first.place.path else f"{name} of {cache.place.path.rpartition('/')[2]}"
