@@ -263,23 +263,6 @@ def append_lines(text: str, path: str, lines: Sequence[str]) -> Patch:
 # -- applying ----------------------------------------------------------------------------------------------------
 
 
-def use_action(text: str, step: WorkflowStep, action: str, name: str, value: str) -> Edit | None:
-    """Return the edit that puts an action with one input in the place of a step's script of one line; None where the
-    step has more than a name, an id and a condition around it."""
-    lines = re.split(r"\r\n|\n", text)
-    number = step.lines.get("run", 0)
-    found = re.fullmatch(r"(\s*(?:-\s+)?)run:\s*[^\s|>].*", lines[number - 1]) if number else None
-    if (
-        found is None
-        or set(step.lines) - {"name", "id", "if", "run"}
-        or step.run_line != number
-        or "\n" in step.run.strip()
-    ):
-        return None
-    indent = " " * len(found[1])
-    return Edit(number, number, (f"{found[1]}uses: {action}", f"{indent}with:", f"{indent}  {name}: {value}"))
-
-
 def apply_patches(text: str, patches: Iterable[Patch]) -> str:
     """Return the text of one file with these patches; every other line keeps its bytes and its end.
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from kotaci.audit.cachesteps import RUST_CACHE, read_cache_step, system_of
 from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, default_toolchain, toolchain_steps
-from kotaci.audit.edits import use_action
+from kotaci.audit.edits import replace_run
 from kotaci.audit.marks import Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
 from kotaci.model import Certainty
@@ -26,7 +26,7 @@ PREBUILT = {
 }
 """Tools that taiki-e/install-action fetches as binaries (its TOOLS.md and manifests/)."""
 
-INSTALLS = "taiki-e/install-action@v2"
+INSTALLS = "taiki-e/install-action@cb33e69fad06166ca28a42b2575e4dadabf62ee8 # v2.85.8"
 _NOISE = re.compile(
     r"CARGO_(?:TERM|NET|HTTP|REGISTRIES)_\w+|CARGO_INCREMENTAL|RUSTUP_MAX_RETRIES|RUST_BACKTRACE|RUST_LOG|CI|\w*COLOR\w*"
 )
@@ -77,13 +77,6 @@ def tool_compiled(project: Project) -> Iterator[Mark]:
         is_kept = _keeps_tools(project, first.place)
         where = f" in {_jobs(jobs)}" if jobs else ""
         unless = ", unless a cache holds it" if is_kept else " in every run"
-        steps = {id(call.place.step): call.place.step for call in calls}.values()
-        text = project.tree.text(path) or ""
-        edits = [
-            use_action(text, step, INSTALLS, "tool", _tool(call)) for step, call in zip(steps, calls, strict=False)
-        ]
-        known = tuple(edit for edit in edits if edit is not None)
-        is_plain = len(known) == len(calls) and all(_only_installs(call) for call in calls)
         yield Mark(
             path,
             first.command.line,
@@ -92,7 +85,7 @@ def tool_compiled(project: Project) -> Iterator[Mark]:
             job=jobs[0] if jobs else "",
             also=tuple((path, call.command.line) for call in calls[1:]),
             certainty=Certainty.MEDIUM if is_kept else None,
-            patch=Patch(path, known, f"fetch {tool} as a binary ({INSTALLS})") if is_plain else None,
+            patch=_prebuilt(project.tree.text(path) or "", tool, calls),
         )
 
 
@@ -261,6 +254,19 @@ def _keeps_tools(project: Project, place: Place) -> bool:
     return any(cache.holds_binaries for cache in caches) or any(one.step.action == RUST_CACHE for one in before)
 
 
+def _prebuilt(text: str, tool: str, calls: Sequence[CargoCall]) -> Patch | None:
+    """Return one patch that fetches the tool in all these steps; None where one of them does more than install it."""
+    patches = []
+    for place, call in ((call.place, call) for call in calls):
+        if place.file is None or place.job is None or not _only_installs(call):
+            return None
+        lines = [f"uses: {INSTALLS}", "with:", f"  tool: {_tool(call)}"]
+        patches.append(replace_run(text, place.file, place.job, place.step, lines))
+    edits = [edit for patch in patches if patch is not None for edit in patch.edits]
+    is_whole = all(patch is not None for patch in patches)
+    return Patch(calls[0].place.path, tuple(edits), f"fetch {tool} as a binary") if is_whole else None
+
+
 def _tool(call: CargoCall) -> str:
     """Return the tool with its version, as install-action wants it."""
     version = call.value("--version", "--vers")
@@ -279,7 +285,13 @@ def _is_hosted(place: Place) -> bool:
 
 def _only_installs(call: CargoCall) -> bool:
     """Return whether the step does nothing but install one tool as it is, outside of a container."""
-    only = len(call.names) == 1 and len(call.place.script.commands) == 1 and not call.open_words and not call.toolchain
+    only = (
+        len(call.names) == 1
+        and "\n" not in call.place.step.run.strip()
+        and len(call.place.script.commands) == 1
+        and not call.open_words
+        and not call.toolchain
+    )
     plain = not call.has("--features", "-F", "--no-default-features", "--all-features", "--target")
     return only and plain and call.place.job is not None and not call.place.job.container
 

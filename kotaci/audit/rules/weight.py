@@ -9,8 +9,8 @@ from typing import Any
 
 from kotaci.audit.cachesteps import input_line, only_for_pull_requests, read_cache_step
 from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, cargo_config
-from kotaci.audit.edits import set_input, set_inputs
-from kotaci.audit.marks import Edit, Mark, Patch, mark_job
+from kotaci.audit.edits import insert_word, set_input, set_inputs
+from kotaci.audit.marks import Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
 from kotaci.workflows import WorkflowFile, WorkflowJob
 
@@ -65,10 +65,10 @@ def doc_with_dependencies(project: Project) -> Iterator[Mark]:
     for call in cargo_calls(project):
         if call.verbs != ("doc",) or call.has("--no-deps") or call.program != "cargo":
             continue
-        text = project.tree.text(call.place.path) or ""
+        text, words = project.tree.text(call.place.path) or "", call.command.words
         claim = f"`{call.command.text}` documents all dependencies too, for want of --no-deps"
-        edit = _with_word(text, call, "--no-deps")
-        patch = Patch(call.place.path, (edit,), "document only this repository's crates") if edit else None
+        start = " ".join(words[: words.index("doc") + 1]) if "doc" in words else ""
+        patch = insert_word(text, call.place.path, call.command.line, "--no-deps", after=start) if start else None
         yield _mark(call.place, call.command.line, claim, patch=patch)
 
 
@@ -233,13 +233,6 @@ def debug_information(project: Project) -> Iterator[Mark]:
 
 def _mark(place: Place, line: int, claim: str, *, patch: Patch | None = None) -> Mark:
     return Mark(place.path, line, place.subject, claim, job=place.job.key if place.job else "", patch=patch)
-
-
-def _with_word(text: str, call: CargoCall, word: str) -> Edit | None:
-    """Return the edit that puts a word behind `cargo doc`; None where that does not stand once on the line."""
-    line = re.split(r"\r\n|\n", text)[call.command.line - 1]
-    changed, n = re.subn(r"\b(cargo(?: \+\S+)? doc)(?=\s|$)", rf"\1 {word}", line)
-    return Edit(call.command.line, call.command.line, (changed,)) if n == 1 else None
 
 
 def _is_plain(place: Place) -> bool:
