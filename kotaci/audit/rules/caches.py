@@ -94,7 +94,9 @@ def cache_key_without_lockfile(project: Project) -> Iterator[Mark]:
             continue
         if _NEW_EACH_RUN.search(cache.key) or not checkout_is_plain(cache.place.file, cache.place.job):
             continue
-        locks = sorted(path for path in project.tree.paths if path.rpartition("/")[2] in LOCKFILES[kind])
+        folders = {f"{path.rpartition('/')[0]}/".lstrip("/") for path in map(_plain, cache.paths)} | {""}
+        locks = sorted(f"{folder}{name}" for folder in folders for name in LOCKFILES[kind])
+        locks = [path for path in locks if path in project.tree.paths]
         patterns = [pattern for call in calls for pattern in call or ()]
         if locks and not any(matches_file(pattern, frozenset(locks)) for pattern in patterns):
             claim = (
@@ -265,8 +267,8 @@ def cache_saved_by_pull_requests(project: Project) -> Iterator[Mark]:
         text, places = project.tree.text(path) or "", [one.place for one in caches]
         value = "${{ github.event_name != 'pull_request' }}"
         claim = (
-            f"{_jobs(caches, 'save')} rust-cache's files from pull requests too, where only that pull request"
-            " can read them and they push others out of GitHub's 10 GB"
+            f"{_jobs(caches, 'save')} rust-cache's files from pull requests too, whenever one changes dependencies or"
+            " compiler: only it can read them, and they push others out of GitHub's 10 GB"
         )
         yield Mark(
             path,
