@@ -166,6 +166,14 @@ _SELECTING = ("--lib", "--bins", "--tests", "--examples", "--benches", "--all-ta
 _SELECTING_ONE = ("--bin", "--test", "--example", "--bench")
 
 
+def is_in_branch(place: Place, command: Command) -> bool:
+    """Return whether a command stands in an `if` or `case` of its script, by the words that lines begin with."""
+    lines = place.step.run.splitlines()[: max(command.line - place.step.run_line + 1, 0)]
+    words = [line.split(maxsplit=1)[0].rstrip(";") for line in lines if line.strip()]
+    n_open = sum(word in {"if", "case"} for word in words) - sum(word in {"fi", "esac"} for word in words)
+    return n_open > 0
+
+
 def cargo_calls(project: Project) -> Iterator[CargoCall]:
     """Yield every call of cargo in workflows and composite actions, in the order of the files; matrix values open."""
     for place in project.places:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kotaci.archives.checkout import tree_of
 from kotaci.audit import Project
-from kotaci.audit.cargo import Work, calls_of, cargo_calls
+from kotaci.audit.cargo import Work, calls_of, cargo_calls, is_in_branch
 
 PATH = ".github/workflows/ci.yml"
 
@@ -112,6 +112,22 @@ def test_equal_builds_are_equal_and_flags_tell_them_apart() -> None:
     assert call_of("cargo build --features a,b").build == call_of("cargo build -F b -F a -q").build
     assert call_of("cargo build").build != call_of("cargo build --release").build
     assert call_of("RUSTFLAGS=-g cargo build").build != call_of("cargo build").build
+
+
+@pytest.mark.parametrize(
+    ("script", "is_in"),
+    [
+        ("cargo build", False),
+        ("if x; then\n  cargo build\nfi", True),
+        ("if x; then y; fi", None),
+        ("if x; then cargo build; fi", True),
+        ("case $x in\n  a) y ;;\nesac\ncargo build", False),
+        ("if x; then\n  y\nfi\nfor z in 1 2; do\n  cargo build\ndone", False),
+    ],
+)
+def test_branches_of_a_script(script, is_in) -> None:
+    call = call_of(script)
+    assert (None if call is None else is_in_branch(call.place, call.command)) is is_in
 
 
 @given(st.lists(st.text(st.characters(codec="ascii", exclude_characters="\r\n\0"), max_size=12), max_size=8))

@@ -29,6 +29,7 @@ from kotaci.audit.cargo import (
     calls_of,
     cargo_config,
     default_toolchain,
+    is_in_branch,
     toolchain_steps,
 )
 from kotaci.audit.edits import set_inputs
@@ -319,7 +320,7 @@ def cache_thrown_away(project: Project) -> Iterator[Mark]:
         for place in project.of_job(file, job):
             is_later = place.step.number > number and not place.step.condition
             wiped = next(filter(_wipes_target, place.script.commands), None) if is_later else None
-            if wiped is not None:
+            if wiped is not None and not is_in_branch(place, wiped):
                 claim = f"`{wiped.text}` deletes `target`, which step “{kept[0].place.step.title}” restored"
                 yield Mark(
                     file.path,

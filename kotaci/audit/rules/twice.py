@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 from kotaci.audit.cachesteps import RUST_CACHE, read_cache_step, system_of
-from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, default_toolchain, toolchain_steps
+from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, default_toolchain, is_in_branch, toolchain_steps
 from kotaci.audit.edits import replace_run
 from kotaci.audit.marks import Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
@@ -127,7 +127,8 @@ def check_before_build(project: Project) -> Iterator[Mark]:
     for file, job in project.jobs:
         calls = [call for place in project.of_job(file, job) for call in calls_of(project, place)]
         for at, check in enumerate(calls):
-            if check.verbs != ("check",) or check.open_words or check.place.step.condition:
+            is_certain = not check.open_words and not check.place.step.condition
+            if check.verbs != ("check",) or not is_certain or is_in_branch(check.place, check.command):
                 continue
             later = next((call for call in calls[at + 1 :] if _covers(call, check)), None)
             if later is not None:
@@ -185,7 +186,9 @@ def matrix_rebuilds(project: Project) -> Iterator[Mark]:
             call = next(
                 (one for one in calls_of(project, place) if one.work is Work.BUILD and one.verbs != ("run",)), None
             )
-            if call is not None and not call.open_words and call.program == "cargo":
+            if call is None or is_in_branch(place, call.command):
+                continue
+            if not call.open_words and call.program == "cargo":
                 all_keys = dict.fromkeys(key for leg in job.legs for key in leg.values)
                 keys = ", ".join(key for key in all_keys if len({repr(leg.values.get(key)) for leg in job.legs}) > 1)
                 claim = f"`{call.command.text}` is the same in all {len(job.legs)} legs, which differ in {keys}"
@@ -206,6 +209,7 @@ def built_after_download(project: Project) -> Iterator[Mark]:
                 earlier = [call for place in project.of_job(file, other) for call in calls_of(project, place)]
                 for call in (one for place in places for one in calls_of(project, place)):
                     is_same = call.work is Work.BUILD and any(call.build == one.build for one in earlier)
+                    is_same = is_same and not is_in_branch(call.place, call.command)
                     if fitting and is_same and not call.place.step.condition and not call.open_words:
                         claim = f"`{call.command.text}` builds what job {other.key} built and artifact {wanted} brings"
                         yield Mark(
@@ -311,7 +315,7 @@ def _suite(
 ) -> tuple[object, ...] | None:
     """Return what makes a run of it the same elsewhere; None where it is no such work or the files do not tell."""
     is_work = call.work in {Work.CHECK, Work.LINT, Work.TEST, Work.DOC, Work.BUILD} and call.compiles
-    if not is_work or call.open_words or call.has("--no-run"):
+    if not is_work or call.open_words or call.has("--no-run") or is_in_branch(call.place, call.command):
         return None
     toolchain = call.toolchain or default_toolchain(project, places, leg=leg)
     env = tuple(sorted((name, value) for name, value in call.env.items() if not _NOISE.fullmatch(name)))
@@ -352,7 +356,9 @@ def _covers(later: CargoCall, check: CargoCall) -> bool:
     same = ("toolchain", "packages", "excluded", "is_workspace", "manifest", "features", "has_all_features")
     if later.work not in {Work.LINT, Work.BUILD, Work.TEST} or later.program != check.program or later.open_words:
         return False
-    if len(later.verbs) > 1 or later.place.step.condition or later.place.folder != check.place.folder:
+    if len(later.verbs) > 1 or later.place.step.condition or is_in_branch(later.place, later.command):
+        return False
+    if later.place.folder != check.place.folder:
         return False
     is_same = all(getattr(later, name) == getattr(check, name) for name in (*same, "has_default_features", "target"))
     profiles = {"test": "dev"}.get(later.profile, later.profile) == check.profile

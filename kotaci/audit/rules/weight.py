@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from kotaci.audit.cachesteps import input_line, only_for_pull_requests, read_cache_step
-from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, cargo_config
+from kotaci.audit.cargo import CargoCall, Work, calls_of, cargo_calls, cargo_config, is_in_branch
 from kotaci.audit.edits import insert_word, set_input, set_inputs
 from kotaci.audit.marks import Mark, Patch, mark_job
 from kotaci.audit.project import Place, Project
@@ -74,18 +74,14 @@ def doc_with_dependencies(project: Project) -> Iterator[Mark]:
 
 def history_unused(project: Project) -> Iterator[Mark]:
     """Fire where the whole history is fetched and no step of the job can be seen to read it."""
-    texts = (
-        project.tree.text(path) or ""
-        for path in project.tree.matching("Cargo.toml", "*/Cargo.toml", "build.rs", "*/build.rs")
-    )
-    if any(_READS_GIT.search(text) for text in texts):
-        return
     for file, job in project.jobs:
         places = project.of_job(file, job)
         deep = [place for place in places if place.step.action == "actions/checkout"]
         deep = [place for place in deep if place.step.input("fetch-depth") == "0"]
         if len(deep) != 1 or not all(_is_plain(place) for place in places if place is not deep[0]):
             continue
+        if _reads_git(project):
+            return
         patch = set_input(project.tree.text(file.path) or "", file, job, deep[0].step, "fetch-depth", "1")
         claim = "fetch-depth: 0 fetches the whole history, and no step of the job reads it"
         yield _mark(deep[0], input_line(project, deep[0], "fetch-depth"), claim, patch=patch)
@@ -123,7 +119,8 @@ def optimised_on_pull_request(project: Project) -> Iterator[Mark]:
             if _runs_on_pull_requests(file, job) and not _MEASURES.search(f"{job.key} {job.name or ''}"):
                 places = [place for place in project.of_job(file, job) if not _OF_EVENT.search(place.step.condition)]
                 calls = (call for place in places for call in calls_of(project, place))
-                call = next((one for one in calls if _dear_settings(project, one)), None)
+                certain = (one for one in calls if not is_in_branch(one.place, one.command))
+                call = next((one for one in certain if _dear_settings(project, one)), None)
                 if call is not None and not _MEASURES.search(call.command.text):
                     found[job.key] = call
         if found:
@@ -233,6 +230,12 @@ def debug_information(project: Project) -> Iterator[Mark]:
 
 def _mark(place: Place, line: int, claim: str, *, patch: Patch | None = None) -> Mark:
     return Mark(place.path, line, place.subject, claim, job=place.job.key if place.job else "", patch=patch)
+
+
+def _reads_git(project: Project) -> bool:
+    """Return whether a manifest or a build script names something that reads the history."""
+    paths = project.tree.matching("Cargo.toml", "*/Cargo.toml", "build.rs", "*/build.rs")
+    return any(_READS_GIT.search(project.tree.text(path) or "") for path in paths)
 
 
 def _is_plain(place: Place) -> bool:
