@@ -171,7 +171,7 @@ def _cargo_check(words: Sequence[str]) -> Check | None:
         return None
     if name == "nextest" and words[1:2] not in (("run",), ("r",)):
         return None
-    if name == "insta" and words[1:2] != ("test",):
+    if name == "insta" and (words[1:2] != ("test",) or "--accept" in flags):
         return None
     shown = {"nextest": "nextest run", "insta": "insta test", "t": "test", "b": "build", "c": "check"}.get(name, name)
     if name in {"test", "t"} and "--no-run" in flags:

@@ -23,6 +23,8 @@ from kotaci.audit.shell import parse_script
         ("cargo install cargo-audit", ""),
         ("cargo audit --version", ""),
         ("cargo nextest list", ""),
+        ("cargo insta test --unreferenced reject", "cargo insta test"),
+        ("cargo insta test --accept", ""),
         ("RUST_LOG=debug python3 -m pytest tests", "pytest"),
         ("uv run --locked pytest", "pytest"),
         ("npx eslint .", "eslint"),

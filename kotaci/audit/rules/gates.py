@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 
+from kotaci.audit.cargo import read_call
 from kotaci.audit.checks import (
+    Check,
     Kind,
     ancestors,
     cargo_words,
@@ -40,7 +42,7 @@ def swallowed_failure(project: Project) -> Iterator[Mark]:
     """Fire on checks whose failure neither fails the step nor is looked at by the script."""
     for place, command, check in checks_of(project.places):
         script = place.step.run
-        said = _why_unheard(command, script)
+        said = _why_unheard(command, check, script)
         if not said or _LOOKED_AT.search(script) or _is_run_again(project, place, command):
             continue
         yield Mark(
@@ -65,7 +67,8 @@ def script_swallows(project: Project) -> Iterator[Mark]:
                 continue
             seen.add(path)
             for command in script.commands:
-                check, why = check_of(command), _why_unheard(command, text)
+                check = check_of(command)
+                why = _why_unheard(command, check, text) if check is not None else ""
                 if check is None or not why or check.kind == Kind.BUILD:
                     continue
                 assert place.job is not None  # noqa: S101
@@ -81,24 +84,30 @@ def script_swallows(project: Project) -> Iterator[Mark]:
                 )
 
 
-_PARTS = ("-p", "--package", "--test", "--lib", "--bin", "--bins", "--example", "--doc")
-
-
 def _is_run_again(project: Project, place: Place, command: Command) -> bool:
     """Tell whether a cargo test is only a first look: a later step of the job tests the whole, and is heard."""
     if place.file is None or place.job is None or cargo_words(command.words)[:1] not in (("test",), ("nextest",)):
         return False
-    return any(
-        check.kind == "test" and other.name == "cargo" and other.unheard == Unheard.NO and not other.has(*_PARTS)
-        for later, other, check in checks_of(project.of_job(place.file, place.job))
-        if later.step.number > place.step.number
-    )
+    for later, other, check in checks_of(project.of_job(place.file, place.job)):
+        call = read_call(later, other)
+        is_whole = call is not None and not (call.packages or call.selected or call.rest)
+        is_whole = is_whole and call is not None and (call.verbs == ("insta",) or not call.names)
+        if (
+            check.kind == Kind.TEST
+            and is_whole
+            and other.unheard == Unheard.NO
+            and later.step.number > place.step.number
+        ):
+            return True
+    return False
 
 
-def _why_unheard(command: Command, script: str) -> str:
+def _why_unheard(command: Command, check: Check, script: str) -> str:
+    """Return in words what hides the failure; a build whose output is only searched is no check."""
     if command.unheard == Unheard.OR:
         return "what stands behind `||` cannot fail"
-    if command.unheard == Unheard.PIPE and command.piped_to:
+    is_searched = command.piped_to[:1] in (("grep",), ("rg",), ("awk",)) and check.kind == Kind.BUILD
+    if command.unheard == Unheard.PIPE and command.piped_to and not is_searched:
         return f"its output goes to `{command.piped_to[0]}` in a shell without pipefail"
     if command.unheard == Unheard.BACKGROUND and not re.search(r"\bwait\b", script):
         return "it runs in the background and nothing waits for it"
@@ -176,10 +185,9 @@ def pwsh_hears_the_last(project: Project) -> Iterator[Mark]:
                 continue
             commands = parse_script(step.run, line=step.run_line).commands
             checks = [(command, check) for command in commands if (check := check_of(command)) is not None]
-            is_tested_last = bool(checks) and checks[-1][1].kind == Kind.TEST
             for (command, check), (following, _) in pairwise(checks):
-                is_seen_again = is_tested_last and check.kind == Kind.BUILD
-                if command.unheard == Unheard.NO and following.line > command.end_line and not is_seen_again:
+                is_lost = command.unheard == Unheard.NO and following.line > command.end_line
+                if is_lost and check.kind != Kind.BUILD:
                     yield Mark(
                         place.path,
                         command.line,

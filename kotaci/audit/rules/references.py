@@ -465,12 +465,15 @@ def _lacking(project: Project, image: Image, run: Instruction, taken: Sequence[s
     if not is_there("Cargo.toml") or "Cargo.toml" in ran + run.rest:
         return
     made = ran + run.rest
+    missing = []
     for said, paths in _parts_of_manifest(project, image.context):
         folder, _, name = paths[0].removesuffix("/Cargo.toml").removesuffix(".rs").rpartition("/")
         is_made_here = name in made or (folder and folder in made and _MAKES_MANY.search(made))
         if not is_made_here and not any(map(is_there, paths)):
-            claim = f"cargo cannot read the manifest there: it declares {said}, and `{paths[0]}` is not copied before"
-            yield _mark_image(image, run.line, f"lacks {said}", claim)
+            missing.append(f"{said} ({paths[0]})")
+    if missing:
+        claim = f"cargo cannot read the manifest there: it declares {', '.join(missing)}, not copied before"
+        yield _mark_image(image, run.line, f"cargo in stage {run.stage}", claim)
 
 
 _MAKES_MANY = re.compile(r"\bfor\b|\$\(|\bsed\b|\bcargo\s+(?:init|new)\b|\*")
