@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from kotaci.audit.cargo import read_call
@@ -26,10 +27,10 @@ from kotaci.audit.rules import roster
 from kotaci.audit.runs import scripts_of
 from kotaci.audit.shell import Command, Unheard, parse_script
 from kotaci.model import Certainty, Severity
-from kotaci.workflows import WorkflowFile, WorkflowJob
+from kotaci.workflows import WorkflowFile, WorkflowJob, WorkflowStep
 
 _OPTIONAL = re.compile(
-    r"\b(?:optional|informational|non.?blocking|experimental|allow.?fail\w*|advisory|nightly|beta)\b"
+    r"\b(?:optional|informational|non.?blocking|experimental|allow.?fail\w*|advisory|nightly|beta|coverage|best.effort)\b"
 )
 _LOOKED_AT = re.compile(r"\$\?|PIPESTATUS")
 _STATUS_FUNCTION = re.compile(r"\b(?:always|failure|cancelled)\s*\(")
@@ -45,7 +46,7 @@ def swallowed_failure(project: Project) -> Iterator[Mark]:
         said = _why_unheard(command, check, script)
         if not said or _LOOKED_AT.search(script) or _is_run_again(project, place, command):
             continue
-        yield Mark(
+        found = Mark(
             place.path,
             command.line,
             place.subject,
@@ -53,8 +54,9 @@ def swallowed_failure(project: Project) -> Iterator[Mark]:
             end_line=command.end_line,
             job=place.job.key if place.job else "",
             certainty=_certainty_unheard(command, script),
-            severity=_severity(place.file, place.job, place.step.name or ""),
         )
+        names = _names_of(place.file, place.job, place.step)
+        yield _lowered(found, is_meant=_OPTIONAL.search(names.casefold()) is not None)
 
 
 def script_swallows(project: Project) -> Iterator[Mark]:
@@ -126,10 +128,23 @@ def _certainty_unheard(command: Command, script: str) -> Certainty:
     return Certainty.MEDIUM if any(script.count(name) > 1 for name in files) else Certainty.PROVED
 
 
-def _severity(file: WorkflowFile | None, job: WorkflowJob | None, step: str = "") -> Severity | None:
-    """Return low where a name says that the check is there to inform."""
-    named = " ".join((file.name if file else "", job.key if job else "", (job.name or "") if job else "", step))
-    return Severity.LOW if _OPTIONAL.search(named.casefold()) else None
+def _is_meant(project: Project, path: str, line: int, names: str) -> bool:
+    """Tell whether a name says that the check only informs, or a comment beside or above the line gives a reason."""
+    lines = (project.tree.text(path) or "").splitlines()
+    above, here = "".join(lines[line - 2 : line - 1]).strip(), "".join(lines[line - 1 : line])
+    return above.startswith("#") or " #" in here or _OPTIONAL.search(names.casefold()) is not None
+
+
+def _names_of(file: WorkflowFile | None, job: WorkflowJob | None, step: WorkflowStep | None = None) -> str:
+    """Return all names around a step or job, the systems and toolchains of its legs among them."""
+    legs = [str(value) for leg in job.legs for value in leg.values.values()] if job else []
+    names = [file.name if file else "", f"{job.key} {job.name or ''}" if job else "", (step.name or "") if step else ""]
+    return " ".join((*names, *(legs if legs and all(_OPTIONAL.search(one) for one in legs) else ())))
+
+
+def _lowered(mark: Mark, *, is_meant: bool) -> Mark:
+    """Return the mark, less sure and less severe where it is meant."""
+    return replace(mark, severity=Severity.LOW, certainty=Certainty.MEDIUM) if is_meant else mark
 
 
 def check_may_fail(project: Project) -> Iterator[Mark]:
@@ -138,17 +153,19 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
         step = place.step
         if not step.continue_on_error or not is_check_step(place) or (place.job and place.job.continue_on_error):
             continue
-        if place.job is not None and step.id and f"steps.{step.id}." in _text_of(place.job):
+        around = _text_of(place.job) if place.job else steps_text(place.action.steps if place.action else ())
+        if step.id and f"steps.{step.id}." in around:
             continue
         what = next((check.name for _, _, check in checks_of([place])), step.action)
-        yield Mark(
+        found = Mark(
             place.path,
             step.lines.get("continue-on-error", step.line),
             place.subject,
             f"`{what}` may fail unheard: the step has `continue-on-error: true`, and nothing reads its outcome",
             job=place.job.key if place.job else "",
-            severity=_severity(place.file, place.job, place.step.name or ""),
         )
+        names = _names_of(place.file, place.job, step)
+        yield _lowered(found, is_meant=_is_meant(project, found.path, found.line, names))
     for file, job in project.jobs:
         if not job.continue_on_error:
             continue
@@ -159,7 +176,7 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
             what = checks[0].name if checks else held[0].step.action
             claim = f"may fail unheard: it holds `{what}`, and `continue-on-error: true` keeps the run green"
             found = mark_job(file, job, claim, key="continue-on-error")
-            yield Mark(found.path, found.line, found.subject, found.claim, job=job.key, severity=_severity(file, job))
+            yield _lowered(found, is_meant=_is_meant(project, found.path, found.line, _names_of(file, job)))
 
 
 def _text_of(job: WorkflowJob) -> str:
