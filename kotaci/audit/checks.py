@@ -147,7 +147,8 @@ def check_of(command: Command) -> Check | None:
         return None
     cargo = cargo_words(command.words)
     if cargo:
-        return _cargo_check(cargo)
+        check = _cargo_check(cargo)
+        return Check("cargo llvm-cov", Kind.TEST) if check is not None and "llvm-cov" in bare[1:3] else check
     name = bare[0]
     pair = f"{name} {bare[1]}" if bare[1:] else name
     for formatter in (pair, name):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from kotaci.audit.cargo import CargoCall, calls_of
+from kotaci.audit.cargo import CargoCall, Work, calls_of
 from kotaci.audit.checks import bare_words
 from kotaci.audit.paths import joined
 from kotaci.audit.project import Place, Project
@@ -45,8 +45,12 @@ def read_roster(project: Project) -> Roster:
         if _is_hidden_action(place) or (not place.script.is_known and re.search(r"\bcargo\b", place.step.run)):
             is_whole = False
         for one in _followed(project, place, 0):
-            is_whole = is_whole and not one.script.is_broken and not any(map(_is_hidden, one.script.commands))
-            calls += [call for call in calls_of(project, one) if call.runs_tests]
+            found = list(calls_of(project, one))
+            read = {id(call.command) for call in found}
+            others = (command for command in one.script.commands if id(command) not in read)
+            is_hidden = any(map(_is_hidden_call, found)) or any(_is_hidden(project, one, other) for other in others)
+            is_whole = is_whole and not one.script.is_broken and not is_hidden
+            calls += [call for call in found if call.runs_tests]
     return Roster(workspaces(project), tuple(calls), is_whole)
 
 
@@ -60,22 +64,43 @@ def _is_hidden_action(place: Place) -> bool:
     return names_cargo and runs is not None and not (_SETS_UP.search(place.step.action) and "cargo test" not in said)
 
 
+_TESTING = {"test", "tests", "nextest", "t", "ci"}
+_OTHER_RUNNERS = {"xtask", "make", "mutants", "insta", "dinghy", "ndk"}
+_RUNNER_NAME = re.compile(r"(?:.*[-_])?(?:ci|xtask|x|tasks?|dev|tools?|test\w*)(?:[-_].*)?")
+
+
+def _is_hidden_call(call: CargoCall) -> bool:
+    """Tell whether the call may run tests of its own accord: by a program of the repository, or a command not known."""
+    if call.runs_tests and call.verbs != ("insta",):
+        return False
+    if "$" in call.verb or call.verbs[0] in _OTHER_RUNNERS:
+        return True
+    words = {*call.names, *call.rest}
+    named = [*call.packages, *(one.partition(" ")[2] for one in call.selected)]
+    if call.verbs == ("run",):
+        return bool(words & _TESTING) or any(_RUNNER_NAME.fullmatch(one) for one in named)
+    return call.work is Work.OTHER and bool(words & _TESTING)
+
+
 _MAY_TEST = re.compile(r"\bcargo\b.*\b(?:test|nextest|t)\b")
+_PROGRAMS = {"bazel", "buck2", "nix", "earthly", "task", "mage", "tox", "nox"}
+_SHELL_SCRIPT = re.compile(r"^(?:(?:ba)?sh |\. |source )?\S+\.(?:sh|bash)\b")
+_NAMED_FOR_TESTS = re.compile(r"test|\bci\b|check|run.?all", re.IGNORECASE)
 
 
-def _is_hidden(command: Command) -> bool:
+def _is_hidden(project: Project, place: Place, command: Command) -> bool:
     """Tell whether the command may run cargo's tests in a way that is not read."""
     words = bare_words(command.words)
-    if words[:1] == ("cargo",):
-        return bool({"xtask", "make", "mutants", "insta"} & set(words[1:4])) or any("$" in word for word in words[1:2])
-    if words[:1] in (("bazel",), ("buck2",), ("nix",), ("earthly",), ("task",), ("mage",), ("tox",), ("nox",)):
-        return True
-    if words[:1] in (("just",), ("make",)) or (words and _SHELL_SCRIPT.search(" ".join(words[:2]))):
+    if not words or words[0] in {"echo", "printf"}:
         return False
-    return bool(words) and not words[0].startswith("echo") and _MAY_TEST.search(command.text) is not None
-
-
-_SHELL_SCRIPT = re.compile(r"^(?:(?:ba)?sh |\. |source )?\S+\.(?:sh|bash)\b")
+    if words[0] in _PROGRAMS:
+        return True
+    if words[0] in {"just", "make"} or _SHELL_SCRIPT.search(" ".join(words[:2])):
+        is_found = bool(_started(project, place.folder, command))
+        return not is_found and _NAMED_FOR_TESTS.search(" ".join(words[:2])) is not None
+    if re.fullmatch(r"python[\d.]*|node|ruby|deno|pwsh|perl", words[0]) and words[1:]:
+        return _NAMED_FOR_TESTS.search(words[1]) is not None
+    return _MAY_TEST.search(command.text) is not None
 
 
 def _followed(project: Project, place: Place, depth: int) -> Iterator[Place]:

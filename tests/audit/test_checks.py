@@ -13,7 +13,7 @@ from kotaci.audit.shell import parse_script
         ("cargo +nightly --locked clippy", "cargo clippy"),
         ("time timeout 60 cargo nextest run --lib", "cargo nextest run"),
         ("cargo hack --each-feature check", "cargo check"),
-        ("cargo llvm-cov --lcov", "cargo test"),
+        ("cargo llvm-cov --lcov", "cargo llvm-cov"),
         ("cargo llvm-cov report", ""),
         ("cargo miri nextest run", "cargo nextest run"),
         ("cross test", "cargo test"),

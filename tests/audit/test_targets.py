@@ -148,6 +148,11 @@ def test_what_a_feature_turns_on(command: str, features: set[str]) -> None:
     [
         ("cargo test", True),
         ("cargo xtask test", False),
+        ("cargo run -p ci -- all", False),
+        ("cargo run --bin server", True),
+        ("cargo special test", False),
+        ("./ci/missing-tests.sh", False),
+        ("python3 tools/test_all.py", False),
         ("docker run app cargo test", False),
         ("echo cargo test", True),
         ("nix build", False),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -147,11 +147,20 @@ def _lowered(mark: Mark, *, is_meant: bool) -> Mark:
     return replace(mark, severity=Severity.LOW, certainty=Certainty.MEDIUM) if is_meant else mark
 
 
+def _only_builds(places: Sequence[Place]) -> bool:
+    """Tell whether these steps do no more than build, under names that speak of no check."""
+    named = " ".join(f"{place.job.key if place.job else ''} {place.step.title}" for place in places)
+    kinds = {check.kind for _, _, check in checks_of(places)}
+    return kinds == {Kind.BUILD} and re.search(r"test|check|compat|msrv|verif|valid", named, re.IGNORECASE) is None
+
+
 def check_may_fail(project: Project) -> Iterator[Mark]:
     """Fire on `continue-on-error: true` on a step that checks, or on a job that holds such a step."""
     for place in project.places:
         step = place.step
         if not step.continue_on_error or not is_check_step(place) or (place.job and place.job.continue_on_error):
+            continue
+        if _only_builds([place]):
             continue
         around = _text_of(place.job) if place.job else steps_text(place.action.steps if place.action else ())
         if step.id and f"steps.{step.id}." in around:
@@ -170,7 +179,11 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
         if not job.continue_on_error:
             continue
         held = [place for place in project.of_job(file, job) if is_check_step(place)]
-        if held and not any(f"needs.{job.key}.result" in _text_of(other) for other in file.jobs):
+        if (
+            held
+            and not _only_builds(held)
+            and not any(f"needs.{job.key}.result" in _text_of(other) for other in file.jobs)
+        ):
             order = list(Kind)
             checks = sorted((check for _, _, check in checks_of(held)), key=lambda check: order.index(check.kind))
             what = checks[0].name if checks else held[0].step.action
@@ -304,7 +317,8 @@ def clippy_only_warns(project: Project) -> Iterator[Mark]:
 
 def _is_denied(place: Place, command: Command) -> bool:
     """Tell whether warnings are errors there, or whether that cannot be told."""
-    if place.job is None or "$" in command.text or command.piped_to or command.has("--fix"):
+    is_look = any(word in command.words for word in ("--fix", "+beta", "+nightly"))
+    if place.job is None or "$" in command.text or command.piped_to or is_look:
         return True
     said = " ".join((command.text, *place.env.values(), *dict(command.env).values(), place.step.run))
     if _DENIES.search(said) or any(step.action in _DENYING_ACTIONS for step in place.job.steps):
