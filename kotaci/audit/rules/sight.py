@@ -23,7 +23,7 @@ NEXTEST = ".config/nextest.toml"
 ALERT_PERCENT = 110
 """From which a benchmark should be told to have become slower (the brief's alert)."""
 
-_RUST_RESULTS = re.compile(r"cargo2junit|libtest-json|--format[ =]json|target/nextest|tool-config-file")
+_RUST_RESULTS = re.compile(r"cargo2junit|libtest-json|unstable-options.*--format[ =]json|target/nextest")
 _PYTEST_RESULTS = re.compile(r"--junit-?xml|junit_family|pytest-results|--report-log")
 _BASES = re.compile(
     r"benchmark-action/|codspeed|bencherdev/|bencher run|criterion-compare|critcmp|--(?:save-)?baseline|iai-callgrind",
@@ -262,6 +262,8 @@ _RELEASES = re.compile(
     r"action-gh-release|gh release|create-release|cargo publish|upload-release|release-plz|cargo-dist"
 )
 
+_BENCHES = re.compile(r"cargo\s+(?:\+\S+\s+)?(?:bench|criterion|codspeed)")
+
 
 def files_missing(project: Project) -> Iterator[Mark]:
     """Fire once a Rust repository, with the files and patterns of its CI that it does not have."""
@@ -275,9 +277,11 @@ def files_missing(project: Project) -> Iterator[Mark]:
         for label in job.runs_on
     }
     has_release = any("release" in file.path for file in project.workflows)
+    has_bench = any("bench" in file.path for file in project.workflows)
+    jobs = ("\n".join(f"{step.uses} {step.run}" for step in job.steps) for _, job in project.jobs)
     patterns = {
         "release workflow": has_release or any(_RELEASES.search(step) for step in steps),
-        "benchmark that is compared with a base": any(_BASES.search(step) for step in steps),
+        "benchmark workflow": has_bench or any(_BASES.search(job) and _BENCHES.search(job) for job in jobs),
         "cache of builds": any(_CACHES.match(step.casefold()) for step in steps),
         "matrix of systems": len(systems) > 1,
     }

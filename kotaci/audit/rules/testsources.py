@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from kotaci.audit.cargo import cargo_calls
+from kotaci.audit.cargo import CargoCall, cargo_calls
 from kotaci.audit.marks import Mark
 from kotaci.audit.project import Project
 from kotaci.audit.rustsource import Source, Test, Token, calls, closing, is_integration, read_sources
@@ -175,11 +175,12 @@ def _fixed(value: Sequence[Token]) -> str:
 
 def environment_changed(project: Project) -> Iterator[Mark]:
     """Fire once a file on tests that set variables for the whole process, where CI runs tests as threads of one."""
-    command = _threaded(project)
-    if not command:
+    threaded = [call for call in cargo_calls(project) if _is_threaded(call)]
+    if not threaded:
         return
     for source in read_sources(project.tree, re.compile(r"\b(?:set|remove)_var\b")):
-        if is_integration(source.path) and len(source.tests) < 2:
+        call = next((call for call in threaded if _selects(call, source.path)), None)
+        if call is None or (is_integration(source.path) and len(source.tests) < 2):
             continue
         found = [
             (test, line)
@@ -187,17 +188,25 @@ def environment_changed(project: Project) -> Iterator[Mark]:
             if not test.is_ignored and not _is_serial(test) and (line := _first(test.body, ("set_var", "remove_var")))
         ]
         if found:
-            claim = f"sets environment variables, which all tests of the process see under `{command}`: {_tests(found)}"
-            yield _mark(source, found, claim)
+            claim = f"sets environment variables, which all tests of the process see under `cargo {call.verb}` in"
+            place = f"{call.place.path.rpartition('/')[2]} line {call.command.line}"
+            yield _mark(source, found, f"{claim} {place}: {_tests(found)}")
 
 
-def _threaded(project: Project) -> str:
-    """Return the first command of CI that runs several tests in one process."""
-    for call in cargo_calls(project):
-        is_one = "nextest" in call.verbs or "--test-threads=1" in call.rest or call.env.get("RUST_TEST_THREADS") == "1"
-        if call.runs_tests and not is_one and not call.has("--doc"):
-            return f"cargo {call.verb}"
-    return ""
+def _is_threaded(call: CargoCall) -> bool:
+    """Tell whether the call runs several tests in one process."""
+    is_one = "nextest" in call.verbs or "--test-threads=1" in call.rest or call.env.get("RUST_TEST_THREADS") == "1"
+    return call.runs_tests and not is_one and not call.has("--doc") and "--ignored" not in call.rest
+
+
+def _selects(call: CargoCall, path: str) -> bool:
+    """Tell whether the call runs the tests of this file, as far as its targets say."""
+    if not call.selected or call.has("--all-targets", "--tests"):
+        return True
+    name = path.rpartition("/")[2].removesuffix(".rs")
+    if is_integration(path):
+        return any(one.split()[-1] in {name, "*"} for one in call.selected if one.startswith("--test "))
+    return call.has("--lib", "--bins", "--bin")
 
 
 def _is_serial(test: Test) -> bool:
