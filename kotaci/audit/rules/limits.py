@@ -24,7 +24,7 @@ from kotaci.audit.globs import fits
 from kotaci.audit.marks import Mark, mark_job
 from kotaci.audit.project import Place, Project
 from kotaci.model import Severity
-from kotaci.workflows import Concurrency, Trigger, WorkflowFile, WorkflowJob, WorkflowStep, legs_of
+from kotaci.workflows import Concurrency, Trigger, WorkflowFile, WorkflowJob, WorkflowStep, legs_of, parse_workflow
 from kotaci.workflows.expressions import fill, split_text
 
 LIMIT_MIN = 30
@@ -184,6 +184,11 @@ def concurrency_shared(project: Project) -> Iterator[Mark]:
     """Fire where two workflows of one event have one group, or where a called workflow has its caller's."""
     groups = [(file, file.concurrency) for file in project.workflows if file.concurrency]
     for file, concurrency in groups:
+        for job in file.jobs:
+            if job.concurrency and _group(job.concurrency, file) == _group(concurrency, file):
+                claim = f"job {job.key} has the group of its own workflow, `{concurrency.group}`, and waits for itself"
+                also = [(file.path, job.concurrency.line)]
+                yield _mark_group(file, None, concurrency, claim, also=also)
         for other, its in groups:
             called = any(job.uses == f"./{other.path}" for job in file.jobs)
             if called and _group(concurrency, file) == _group(its, file):
@@ -366,12 +371,21 @@ def condition_never_holds(project: Project) -> Iterator[Mark]:
         for job in file.jobs:
             own, reached = starting[job.key]
             if not own:
-                yield mark_job(file, job, f"{_if(job.condition)} {_never(job.condition, worlds_of(file))}", key="if")
+                claim = f"{_if(job.condition)} {_never(job.condition, worlds_of(file))}"
+                yield replace(mark_job(file, job, claim, key="if"), severity=_weight(job.condition))
                 continue
             for step in job.steps:
                 if step.condition and reached and not _step_can_run(job, step, reached):
                     claim = f"{_if(step.condition)} {_never(step.condition, reached)}"
-                    yield _mark_step(file, job, step, claim, key="if")
+                    if not is_constant(step.condition) and not _step_can_run(job, step, [World("")]):
+                        where = f"in none of {len(job.legs)} legs" if job.legs else f"on {', '.join(job.runs_on)}"
+                        claim = f"{_if(step.condition)} never holds {where}"
+                    yield replace(_mark_step(file, job, step, claim, key="if"), severity=_weight(step.condition))
+
+
+def _weight(condition: str) -> Severity | None:
+    """Return what it weighs: what is switched off in so many words is meant to be."""
+    return Severity.LOW if is_constant(condition) else None
 
 
 def _step_can_run(job: WorkflowJob, step: WorkflowStep, worlds: Sequence[World]) -> bool:
@@ -402,6 +416,45 @@ def condition_always_holds(project: Project) -> Iterator[Mark]:
                 yield mark_job(file, job, claim, key="if")
             else:
                 yield _mark_step(file, job, step, claim, key="if")
+
+
+def trigger_starts_nothing(project: Project) -> Iterator[Mark]:
+    """Fire on events on which every job of the workflow is skipped."""
+    for file in project.workflows:
+        reached = [world for _, worlds in _starting(file).values() for world in worlds]
+        if not reached:
+            continue
+        for trigger, world in zip(file.triggers, worlds_of(file), strict=True):
+            if world not in reached:
+                claim = f"on {world.said} every job is skipped: no condition holds then"
+                yield Mark(file.path, trigger.line, f"trigger {trigger.event}", claim)
+
+
+def pull_request_once(project: Project) -> Iterator[Mark]:
+    """Fire on workflows that build when a pull request is opened, but not when commits are added to it."""
+    for file in project.workflows:
+        trigger = file.trigger("pull_request")
+        if trigger is None or not {"opened", "reopened"} & set(trigger.types) or "synchronize" in trigger.types:
+            continue
+        works = any(_is_work(place) for job in file.jobs for place in project.of_job(file, job))
+        if works and "push" not in file.events:
+            claim = (
+                f"types [{', '.join(trigger.types)}] lack synchronize, so commits added to a pull request are not built"
+            )
+            yield Mark(file.path, trigger.line, "trigger pull_request", claim)
+
+
+_BELOW = re.compile(r"\.github/workflows/.+/[^/]+\.ya?ml")
+
+
+def workflow_in_a_folder(project: Project) -> Iterator[Mark]:
+    """Fire on workflows in a folder below .github/workflows, where GitHub reads none."""
+    for path in sorted(project.tree.paths):
+        if _BELOW.fullmatch(path):
+            file = parse_workflow(project.tree.text(path) or "", path=path)
+            if file.triggers and file.jobs:
+                claim = f"GitHub reads workflows of .github/workflows only, so its {len(file.jobs)} jobs never run"
+                yield Mark(path, 1, "workflow", claim)
 
 
 def needs_never_meet(project: Project) -> Iterator[Mark]:
@@ -486,5 +539,8 @@ RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "condition-never-holds": condition_never_holds,
     "condition-always-holds": condition_always_holds,
     "needs-never-meet": needs_never_meet,
+    "trigger-starts-nothing": trigger_starts_nothing,
+    "pull-request-once": pull_request_once,
+    "workflow-in-a-folder": workflow_in_a_folder,
     "fail-fast-hides-legs": fail_fast_hides_legs,
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from kotaci.audit.cargo import CargoCall, Work, cargo_calls
 from kotaci.audit.edits import insert_word
@@ -88,6 +89,74 @@ def _declared(project: Project) -> set[str]:
             if isinstance(version, str):
                 found.add(version)
     return found
+
+
+def toolchain_too_old(project: Project) -> Iterator[Mark]:
+    """Fire where the Rust of a job or a Dockerfile cannot read the lockfile, or the edition."""
+    needs = sorted(_needs(project), reverse=True)
+    if not needs:
+        return
+    for file, job in project.jobs:
+        for run in runs_of(project, file, job):
+            channel, call = _channel(project, run), run.call
+            if not call.compiles or call.manifest or call.place.folder or not is_version(channel):
+                continue
+            need = next((need for need in needs if _version(channel) < need[0]), None)
+            if need and not (need[2] and (call.packages or not call.is_workspace)):
+                claim = f"`{_said(call.command)}` runs with Rust {channel}, but {need[1]} {_dotted(need[0])}"
+                yield Mark(file.path, call.command.line, call.place.subject, claim, job=job.key)
+                break
+    yield from _images_too_old(project, needs)
+
+
+Need: TypeAlias = tuple[tuple[int, ...], str, bool]
+"""The oldest version that will do, why, and whether that is only so for some packages."""
+
+_EDITIONS = {"2021": (1, 56), "2024": (1, 85)}
+_LOCKFILES = {4: (1, 78)}
+"""The first Rust that reads an edition, and a version of the lockfile (Cargo's changelog)."""
+
+
+def _needs(project: Project) -> Iterator[Need]:
+    version = project.toml("Cargo.lock").get("version")
+    if isinstance(version, int) and version in _LOCKFILES:
+        yield _LOCKFILES[version], f"version {version} of Cargo.lock needs", False
+    manifest = project.manifests.get("Cargo.toml", {})
+    package = manifest.get("package")
+    edition = package.get("edition") if isinstance(package, dict) else None
+    if isinstance(edition, str) and edition in _EDITIONS:
+        yield _EDITIONS[edition], f"edition {edition} needs", "workspace" in manifest
+
+
+_IMAGE = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?:\S+/)?rust:(\d+\.\d+(?:\.\d+)?)(?=[\s@-])", re.IGNORECASE)
+_COPIES = re.compile(r"(?:COPY|ADD)\s(?:.*\s)?(?:\.|\./|(?:\./)?Cargo\.(?:\*|lock|toml Cargo\.lock))\s", re.IGNORECASE)
+
+_COPIES_TOOLCHAIN = re.compile(r"(?:COPY|ADD)\s(?:.*\s)?(?:\.|\./|(?:\./)?rust-toolchain\S*)\s", re.IGNORECASE)
+
+
+def _images_too_old(project: Project, needs: Sequence[Need]) -> Iterator[Mark]:
+    if "Cargo.lock" in (project.tree.text(".dockerignore") or ""):
+        return
+    for path in project.tree.matching("Dockerfile*"):
+        lines = (project.tree.text(path) or "").splitlines()
+        copies = any(_COPIES.match(line) for line in lines)
+        if project.toolchain_file and any(_COPIES_TOOLCHAIN.match(line + " ") for line in lines):
+            continue
+        builds = any(re.search(r"cargo (?:build|install --path|chef)", line) for line in lines if line[:1] != "#")
+        for number, line in enumerate(lines, start=1):
+            found = _IMAGE.match(line + " ")
+            need = next((need for need in needs if found and _version(found[1]) < need[0] and not need[2]), None)
+            if found and need and copies and builds:
+                claim = f"builds with rust:{found[1]}, but {need[1]} {_dotted(need[0])}"
+                yield Mark(path, number, "image", claim)
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split("."))
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def floating_denies_warnings(project: Project) -> Iterator[Mark]:
@@ -368,6 +437,7 @@ def _key(place: Place) -> str:
 RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "toolchain-file-wins": toolchain_file_wins,
     "msrv-differs": msrv_differs,
+    "toolchain-too-old": toolchain_too_old,
     "floating-denies-warnings": floating_denies_warnings,
     "retired-runner": retired_runner,
     "retired-action": retired_action,
