@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from kotaci.archives.checkout import Tree
 
@@ -35,8 +35,7 @@ _BLOCK = re.compile(r"/\*|\*/")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """One token: a text without its quotes, everything else as written."""
 
     kind: Kind

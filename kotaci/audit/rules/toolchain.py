@@ -391,6 +391,8 @@ def pip_without_versions(project: Project) -> Iterator[Mark]:
             continue
         if command.has("--no-index", "--find-links", "-c", "--constraint", "--force-reinstall"):
             continue
+        if re.search(r"pip[\d.]* install .*(?:-r|--requirement)\b", place.step.run):
+            continue
         names = [name for name in _pip_names(words[2:]) if name not in {"pip", "setuptools", "wheel"}]
         if names:
             told.setdefault(place.path, (place, command, []))[2].extend(names)
