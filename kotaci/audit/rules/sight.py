@@ -100,33 +100,23 @@ def no_slow_limit(project: Project) -> Iterator[Mark]:
     yield Mark(calls[0].place.path, calls[0].command.line, "tests", claim, job=_key(calls[0].place))
 
 
-_RETRYING = re.compile(r"nick-(?:fields|invision)/retry|wandalen/wretry\.action")
-_TESTING = re.compile(r"\b(?:cargo\s+(?:\S+\s+)?(?:test|nextest)|pytest|npm\s+(?:run\s+)?test)\b")
-
-
 def retries_without_record(project: Project) -> Iterator[Mark]:
     """Fire on tests that are tried again, where no file keeps which of them needed it."""
-    if not _has_rust_results(project):
-        for name, profile in _profiles(project).items():
-            retries = profile.get("retries")
-            count = retries.get("count") if isinstance(retries, dict) else retries
-            if isinstance(count, int) and count > 0 and _nextest_calls(project):
-                line = project.line_of(NEXTEST, r"^\s*retries\b")
-                claim = (
-                    f"profile {name} tries a failing test {count} times more, and no JUnit file keeps which needed it"
-                )
-                yield Mark(NEXTEST, line, f"profile {name}", claim)
-        for call in _nextest_calls(project):
-            if call.value("--retries") not in {"", "0"}:
-                claim = (
-                    f"`--retries {call.value('--retries')}` tries failing tests again, and no JUnit file keeps which"
-                )
-                yield Mark(call.place.path, call.command.line, call.place.subject, claim, job=_key(call.place))
-    for place in project.places:
-        tried = _TESTING.search(place.step.input("command"))
-        if tried and _RETRYING.fullmatch(place.step.action):
-            claim = f"{place.step.action} runs `{tried[0]}` again until it passes, so a flaky test is never seen"
-            yield Mark(place.path, place.step.line, place.subject, claim, job=_key(place))
+    calls = _nextest_calls(project)
+    if not calls or _has_rust_results(project):
+        return
+    for name, profile in _profiles(project).items():
+        retries = profile.get("retries")
+        count = retries.get("count") if isinstance(retries, dict) else retries
+        if isinstance(count, int) and count > 0:
+            line = project.line_of(NEXTEST, r"^\s*retries\b")
+            claim = f"profile {name} tries a failing test {count} times more, and no JUnit file keeps which needed it"
+            yield Mark(NEXTEST, line, f"profile {name}", claim)
+    for call in calls:
+        tries = call.value("--retries")
+        if tries not in {"", "0"}:
+            claim = f"`--retries {tries}` tries failing tests again, and no JUnit file keeps which needed it"
+            yield Mark(call.place.path, call.command.line, call.place.subject, claim, job=_key(call.place))
 
 
 def benchmark_without_base(project: Project) -> Iterator[Mark]:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from kotaci.audit.cargo import CargoCall, Work, cargo_calls
 from kotaci.audit.edits import insert_word
+from kotaci.audit.images import copied, read_recipe
 from kotaci.audit.marks import Mark, mark_job
 from kotaci.audit.project import Place, Project
 from kotaci.audit.rules import testsources
@@ -128,27 +129,31 @@ def _needs(project: Project) -> Iterator[Need]:
         yield _EDITIONS[edition], f"edition {edition} needs", "workspace" in manifest
 
 
-_IMAGE = re.compile(r"FROM\s+(?:--platform=\S+\s+)?(?:\S+/)?rust:(\d+\.\d+(?:\.\d+)?)(?=[\s@-])", re.IGNORECASE)
-_COPIES = re.compile(r"(?:COPY|ADD)\s(?:.*\s)?(?:\.|\./|(?:\./)?Cargo\.(?:\*|lock|toml Cargo\.lock))\s", re.IGNORECASE)
-
-_COPIES_TOOLCHAIN = re.compile(r"(?:COPY|ADD)\s(?:.*\s)?(?:\.|\./|(?:\./)?rust-toolchain\S*)\s", re.IGNORECASE)
+_IMAGE = re.compile(r"(?:--platform=\S+\s+)?(?:\S+/)?rust:(\d+\.\d+(?:\.\d+)?)(?![\d.])", re.IGNORECASE)
+_BUILDS = re.compile(r"\bcargo\s+(?:build|check|test|run|install\s+--path|chef)\b")
 
 
 def _images_too_old(project: Project, needs: Sequence[Need]) -> Iterator[Mark]:
+    """Fire once a stage that builds what it copied; not where the toolchain file came along, which rustup obeys."""
     if "Cargo.lock" in (project.tree.text(".dockerignore") or ""):
         return
     for path in project.tree.matching("Dockerfile*"):
-        lines = (project.tree.text(path) or "").splitlines()
-        copies = any(_COPIES.match(line) for line in lines)
-        if project.toolchain_file and any(_COPIES_TOOLCHAIN.match(line + " ") for line in lines):
-            continue
-        builds = any(re.search(r"cargo (?:build|install --path|chef)", line) for line in lines if line[:1] != "#")
-        for number, line in enumerate(lines, start=1):
-            found = _IMAGE.match(line + " ")
-            need = next((need for need in needs if found and _version(found[1]) < need[0] and not need[2]), None)
-            if found and need and copies and builds:
-                claim = f"builds with rust:{found[1]}, but {need[1]} {_dotted(need[0])}"
-                yield Mark(path, number, "image", claim)
+        stages: dict[int, tuple[str, int, set[str]]] = {}
+        for one in read_recipe(project.tree.text(path) or ""):
+            found = _IMAGE.match(one.rest) if one.word == "FROM" else None
+            if found:
+                stages[one.stage] = found[1], one.line, set()
+            if one.stage not in stages:
+                continue
+            version, line, taken = stages[one.stage]
+            taken.update(copied(one))
+            is_pinned = project.toolchain_file and ("." in taken or project.toolchain_file in taken)
+            if one.word == "RUN" and _BUILDS.search(one.rest) and taken & {".", "Cargo.lock", "Cargo.*"}:
+                del stages[one.stage]
+                need = next((need for need in needs if _version(version) < need[0] and not need[2]), None)
+                if need and not is_pinned:
+                    claim = f"builds with rust:{version}, but {need[1]} {_dotted(need[0])}"
+                    yield Mark(path, line, f"image rust:{version}", claim)
 
 
 def _version(text: str) -> tuple[int, ...]:
