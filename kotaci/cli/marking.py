@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _COLOURS = {Severity.HIGH: "red", Severity.MEDIUM: "yellow", Severity.LOW: "cyan"}
 _LEVELS = {Severity.HIGH: "error", Severity.MEDIUM: "warning", Severity.LOW: "notice"}
 MAX_LINES = 12
-"""Lines named of one finding that stands in many places of a file."""
+"""Places named of one finding that stands in many."""
 
 
 def print_audit(found: Audit, marks: Sequence[Mark], *, repo: str) -> None:
@@ -37,6 +37,10 @@ def print_audit(found: Audit, marks: Sequence[Mark], *, repo: str) -> None:
                 said, mark = describe(place[0].rule), place[0]
                 _print_place(found, place, said, repo=repo)
                 out.print(f"      {one_line(mark.claim if said.url else f'{mark.subject}: {mark.claim}', width=1000)}")
+                if mark.also:
+                    more = f" and {len(mark.also) - MAX_LINES} more" if len(mark.also) > MAX_LINES else ""
+                    others = (f"{one_line(where)}:{line}" for where, line in mark.also[:MAX_LINES])
+                    out.print(f"      also {', '.join(others)}{more}", style="dim")
                 if mark.rule not in remedied and said.remedy:
                     remedied.add(mark.rule)
                     out.print(f"      → {said.remedy}", style="dim")
