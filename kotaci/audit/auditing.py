@@ -45,7 +45,7 @@ def audit(
     wanted = [rule for rule in read_cards() if not rules or rule in rules]
     ours = {mark.of(rule) for rule in wanted for mark in RULES[rule](project)}
     theirs = [mark for mark in linted.marks if not rules or mark.rule in rules]
-    found = _sorted(join_linters(ours, theirs))
+    found = _sorted(join_linters(_sorted(ours), theirs))
     excuses = read_excuses(project, also={mark.path for mark in found})
     judged = {*wanted, *(linter.name for linter in linted.linters if linter.has_run and not rules)}
     if IDLE in wanted and rules:

@@ -25,13 +25,20 @@ class Known:
 
 
 def known_of(marks: Collection[Mark]) -> tuple[Known, ...]:
-    """Return what a baseline of these marks holds, in the order of the file."""
-    kept = {mark.identity: mark for mark in marks}
+    """Return what a baseline of these marks holds, in the order of the file.
+
+    A linter's mark that stands in the place of ours is held under both identities.
+    """
+    told = [(rule, identity, mark) for mark in marks for rule, identity in _identities(mark)]
+    places = {identity: (rule, mark) for rule, identity, mark in told}
+    counts = Counter(identity for _, identity, _ in told)
     return _sorted(
-        Known(mark.rule, mark.path, mark.subject, identity, n)
-        for identity, n in Counter(mark.identity for mark in marks).items()
-        for mark in [kept[identity]]
+        Known(rule, mark.path, mark.subject, identity, counts[identity]) for identity, (rule, mark) in places.items()
     )
+
+
+def _identities(mark: Mark) -> list[tuple[str, str]]:
+    return [(mark.rule, mark.identity), *mark.instead_of]
 
 
 def split_known(
@@ -45,8 +52,9 @@ def split_known(
     new: list[Mark] = []
     held: list[Mark] = []
     for mark in marks:
-        if room[mark.identity] > 0:
-            room[mark.identity] -= 1
+        known = [identity for _, identity in _identities(mark) if room[identity] > 0]
+        if known:
+            room.subtract(known)
             held.append(mark)
         else:
             new.append(mark)

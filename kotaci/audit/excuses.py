@@ -35,16 +35,12 @@ class Excuse:
     rules: tuple[str, ...]
     reason: str
 
-    def covers(self, mark: Mark) -> bool:
-        """Return whether it excuses that mark: a reason, the rule, and a line of it."""
-        last = max(mark.line, mark.end_line)
-        return (
-            bool(self.reason)
-            and mark.path == self.path
-            and mark.rule in self.rules
-            and mark.line <= self.excused_line
-            and self.line <= last
-        )
+    def rules_for(self, mark: Mark) -> set[str]:
+        """Return the rules that it names for that mark; none where it does not excuse it, for want of a reason too."""
+        is_there = mark.path == self.path and mark.line <= self.excused_line
+        if not self.reason or not is_there or self.line > max(mark.line, mark.end_line) or mark.rule == IDLE:
+            return set()
+        return {mark.rule, *(rule for rule, _ in mark.instead_of)} & set(self.rules)
 
     def mark(self, claim: str) -> Mark:
         """Return a mark on the comment itself."""
@@ -94,8 +90,8 @@ def judge_excuses(
     excused: list[Excused] = []
     used: set[tuple[Excuse, str]] = set()
     for mark in marks:
-        covering = [excuse for excuse in excuses if excuse.covers(mark)] if mark.rule != IDLE else []
-        used |= {(excuse, mark.rule) for excuse in covering}
+        covering = [excuse for excuse in excuses if excuse.rules_for(mark)]
+        used |= {(excuse, rule) for excuse in covering for rule in excuse.rules_for(mark)}
         if covering:
             excused.append(Excused(mark, covering[0]))
         else:

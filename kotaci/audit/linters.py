@@ -244,7 +244,8 @@ def _subject(project: Project, path: str, line: int) -> tuple[str, str]:
 def join_linters(ours: Iterable[Mark], theirs: Iterable[Mark]) -> list[Mark]:
     """Return both, what both say of one line once.
 
-    Where a card names the linter's rule, the linter's mark is kept, with the patch of ours.
+    Where a card names the linter's rule, the linter's mark is kept, with the patch of ours; what excuses ours, or knows
+    it, goes for it too, so that a checkout is judged alike where a linter is missing.
     """
     cards: Mapping[str, Card] = read_cards()
     kept = list(dict.fromkeys(theirs))
@@ -254,8 +255,10 @@ def join_linters(ours: Iterable[Mark], theirs: Iterable[Mark]) -> list[Mark]:
         twins = [place for place, one in enumerate(kept) if one.rule in named and _is_on(one, mark)]
         if not twins:
             left.append(mark)
-        elif mark.patch is not None:
-            kept[twins[0]] = replace(kept[twins[0]], patch=mark.patch)
+            continue
+        twin = kept[twins[0]]
+        instead_of = (*twin.instead_of, (mark.rule, mark.identity))
+        kept[twins[0]] = replace(twin, patch=mark.patch or twin.patch, instead_of=instead_of)
     return [*left, *kept]
 
 

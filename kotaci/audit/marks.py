@@ -54,6 +54,8 @@ class Mark:
     also: Sequence[tuple[str, int]] = ()
     rule: str = ""
     """filled in by the audit"""
+    instead_of: Sequence[tuple[str, str]] = ()
+    """of a linter's mark: rule and identity of those of ours that say the same, and are not shown besides"""
 
     @property
     def identity(self) -> str:

@@ -53,8 +53,8 @@ def test_one_that_excuses_nothing_is_told(above, behind, said) -> None:
 def test_one_in_the_first_line_excuses_what_is_found_of_the_whole_file() -> None:
     text = "# kotaci: ignore[broken-file] a template,\n# filled in later\njobs: {}\n"
     (excuse,) = read_excuses(Project(tree_of({CI: text})))
-    assert all(excuse.covers(Mark(CI, line, "the file", "is broken", rule="broken-file")) for line in (1, 3))
-    assert not excuse.covers(Mark(CI, 4, "the file", "is broken", rule="broken-file"))
+    assert all(excuse.rules_for(Mark(CI, line, "the file", "is broken", rule="broken-file")) for line in (1, 3))
+    assert not excuse.rules_for(Mark(CI, 4, "the file", "is broken", rule="broken-file"))
 
 
 def test_of_a_rule_that_was_not_looked_for_nothing_is_told() -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kotaci.archives.checkout import Tree, tree_of
-from kotaci.audit import Mark, Patch, audit, read_cards, run_linters, to_findings
+from kotaci.audit import Linted, Linter, Mark, Patch, audit, read_cards, run_linters, to_findings
+from kotaci.audit.baseline import known_of
 from kotaci.audit.linters import join_linters
 from kotaci.model import Certainty, Severity
 
@@ -64,7 +65,24 @@ def test_what_both_say_of_a_line_is_said_once_and_keeps_our_patch() -> None:
     patch = Patch(CI, (), "mends it")
     ours = [Mark(CI, line, "job a", "so", rule=card.id, patch=patch) for line in (4, 9)]
     theirs = [Mark(CI, 4, "job a", "so too", rule=card.linters[0]), Mark(CI, 9, "job a", "else", rule="zizmor/other")]
-    assert join_linters(ours, theirs) == [ours[1], replace(theirs[0], patch=patch), theirs[1]]
+    joined = replace(theirs[0], patch=patch, instead_of=((card.id, ours[0].identity),))
+    assert join_linters(ours, theirs) == [ours[1], joined, theirs[1]]
+
+
+def test_what_knows_or_excuses_ours_goes_for_the_linters() -> None:
+    text = "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    runs-on: ubuntu-22.04\n    steps: [{run: a}]\n"
+    tree = tree_of({CI: text})
+    alone = audit(tree, rules=["broken-file"])
+    theirs = Mark(CI, 5, "job a", "key is duplicated", rule="actionlint/syntax-check")
+    linted = Linted((theirs,), (Linter("actionlint", "1.0", 1),))
+    both = audit(tree, linted=linted, baseline=known_of(alone.marks))
+    assert [mark.rule for mark in both.known] == ["actionlint/syntax-check"]
+    kept = known_of(audit(tree, linted=linted).marks)
+    assert [mark.rule for mark in audit(tree, rules=["broken-file"], baseline=kept).known] == ["broken-file"]
+    excusing = tree_of({CI: text.replace("22.04", "22.04 # kotaci: ignore[broken-file] a template")})
+    found = audit(excusing, linted=linted)
+    assert [one.mark.rule for one in found.excused] == ["actionlint/syntax-check"]
+    assert "idle-excuse" not in {mark.rule for mark in found.marks}
 
 
 def program(folder: Path, name: str, script: str) -> None:
