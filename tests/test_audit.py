@@ -278,4 +278,6 @@ def test_it_is_light_enough_for_a_hook() -> None:
         "print('loaded', *sys.modules, file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert not heavy & {name.partition(".")[0] for name in done.stderr.partition("loaded")[2].split()}
+    loaded = done.stderr.partition("loaded")[2].split()
+    assert not heavy & {name.partition(".")[0] for name in loaded}
+    assert "kotaci.logs.failure" not in loaded

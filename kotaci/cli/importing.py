@@ -37,8 +37,8 @@ def import_command(
     (folder or tar), or, with --run, recordings of `kotaci watch`, reports of cargo's timings and files of benchmarks.
     Importing the same twice changes nothing.
     """
-    from kotaci.archives import Said, read_archive
     from kotaci.archives.git import read_clone
+    from kotaci.archives.reading import Said, read_archive
     from kotaci.store import Batch, open_store
 
     if not paths and not clones:

@@ -78,7 +78,7 @@ def _ref(what: str, repo: str) -> JobRef | None:
 
 def _of_file(what: str, green: Path | None, catalogue: Catalogue, max_lines: int) -> Iterator[Told]:
     """Yield what is told of each failed job of a file, or of stdin."""
-    from kotaci.archives import read_log_texts
+    from kotaci.archives.reading import read_log_texts
     from kotaci.logs import explain
 
     last_green = None

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from kotaci.analysis.failures import TABLES, assess_failures
-from kotaci.archives import Said, read_archive
+from kotaci.archives.reading import Said, read_archive
 from kotaci.facts import build_facts, read_history
 from kotaci.store import open_store
 

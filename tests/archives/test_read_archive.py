@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kotaci.archives import Said, read_archive
+from kotaci.archives.reading import Said, read_archive
 from kotaci.model import BadInput, Repo
 from kotaci.store import Batch
 from tests.builders import (

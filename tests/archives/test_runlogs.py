@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kotaci.archives import Said, read_archive
+from kotaci.archives.reading import Said, read_archive
 from kotaci.archives.runlogs import HELD_BYTES, read_log_zip, read_zip, to_jobs
 from kotaci.model import BadInput, Repo, RunRef
 from kotaci.store import Batch, Store, open_store

@@ -22,7 +22,7 @@ from kotaci.analysis.failures import TABLES, assess_failures
 from kotaci.analysis.health import assess_health
 from kotaci.analysis.metrics import TABLES as METRIC_TABLES
 from kotaci.analysis.metrics import assess_metrics
-from kotaci.archives import Said, read_archive
+from kotaci.archives.reading import Said, read_archive
 from kotaci.facts import build_facts, read_history
 from kotaci.model import Repo
 from kotaci.pages.caches import TABLES as CACHE_TABLES
