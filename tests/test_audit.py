@@ -138,10 +138,11 @@ def test_a_fix_is_shown_then_made_and_nothing_else_changes(run: Run, checkout: P
     assert "1 file written; 0 findings left" in err
     after = checkout.joinpath(CI).read_bytes()
     assert after.replace(b"    timeout-minutes: 30\r\n", b"") == before
-    assert checkout.joinpath(CI).stat().st_mode & 0o777 == 0o640
+    assert sys.platform == "win32" or checkout.joinpath(CI).stat().st_mode & 0o777 == 0o640
     assert [path.name for path in checkout.joinpath(CI).parent.iterdir()] == ["ci.yml"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 def test_a_link_that_leads_out_is_not_written(run: Run, checkout: Path, tmp_path: Path) -> None:
     outside = tmp_path / "outside.yml"
     checkout.joinpath(CI).rename(outside)

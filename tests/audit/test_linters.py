@@ -91,6 +91,7 @@ def program(folder: Path, name: str, script: str) -> None:
     folder.joinpath(name).chmod(0o755)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows starts no scripts by their first line")
 def test_one_that_is_missing_and_one_that_fails_are_told(tmp_path: Path) -> None:
     program(tmp_path, "actionlint", "print('1.2.3') if '--version' in sys.argv else sys.exit('no such option')")
     linted = run_linters(tree_of({CI: FAULTY}), environment={}, beside=tmp_path)
@@ -101,6 +102,7 @@ def test_one_that_is_missing_and_one_that_fails_are_told(tmp_path: Path) -> None
     assert linted.marks == ()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows starts no scripts by their first line")
 def test_answers_of_another_form_are_told_and_no_token_is_seen(tmp_path: Path) -> None:
     items = [1, None, {}, {"ignored": False, "locations": []}, "x", {"filepath": 1, "message": 2}, {"ignored": True}]
     script = f"import os\nassert 'GITHUB_TOKEN' not in os.environ\nprint({json.dumps(items)!r})"
@@ -112,6 +114,7 @@ def test_answers_of_another_form_are_told_and_no_token_is_seen(tmp_path: Path) -
     assert not any(linter.has_run for linter in linted.linters)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows starts no scripts by their first line")
 def test_nothing_is_written_outside_of_their_folder(tmp_path: Path) -> None:
     paths = ["../action.yml", "/x/action.yml", "a/../../action.yml", ".git/action.yml", "-x/action.yml"]
     read = []

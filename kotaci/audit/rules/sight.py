@@ -256,8 +256,8 @@ _BENCHES = re.compile(r"cargo\s+(?:\+\S+\s+)?(?:bench|criterion|codspeed)")
 
 
 def files_missing(project: Project) -> Iterator[Mark]:
-    """Fire once a Rust repository, with the files and patterns of its CI that it does not have."""
-    if not project.is_rust or not project.workflows:
+    """Fire once a Rust repository (by its manifest at the root), with the files and patterns that its CI lacks."""
+    if "Cargo.toml" not in project.manifests or not project.workflows:
         return
     steps = [f"{step.uses} {step.run}" for _, job in project.jobs for step in job.steps]
     systems = {
