@@ -47,6 +47,8 @@ class PricingOptions:
 
     fewest_runs: int = 6
     """Below this many runs nothing is priced."""
+    n_resamples: int = 200
+    """So many draws make the interval of a replay."""
     minutes_worth: float = 5.0
     """A minute that people wait is held to be worth so many of machines: an assumption that only ranks."""
     high: float = 0.8

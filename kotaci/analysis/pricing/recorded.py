@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 
 import pandas as pd
@@ -112,7 +113,8 @@ class Recorded:
     def _play(self, scenario: Scenario) -> Effect | str:
         told = {"steps": self.tables["steps"], "misses": self.misses, "commits": self.tables["commits"]}
         try:
-            return replay(self.network, scenario, **told, prices=self._prices)
+            options = replace(TIMING, n_resamples=self.options.n_resamples)
+            return replay(self.network, scenario, **told, prices=self._prices, options=options)
         except BadInput as refusal:
             return f"{refusal.value}: {refusal.problem}"
 
