@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from kotaci.facts import History, read_history
 from kotaci.model import Finding
 from kotaci.pages.files import newest_files
 from kotaci.pages.opening import open_held
+from kotaci.workflows import WorkflowJob
 
 __all__ = ["TABLES", "Audited", "Placed", "audit_history", "price_marks", "to_audited"]
 
@@ -131,15 +132,21 @@ def _to_fault(project: Project, mark: Mark) -> Fault | None:
     card = read_cards().get(mark.rule)
     if card is None or not card.price or not WORKFLOW.fullmatch(mark.path):
         return None
-    job = next((job for file, job in project.jobs if (file.path, job.key) == (mark.path, mark.job)), None)
-    steps = [] if job is None else [step for step in job.steps if step.line <= mark.line <= step.end_line]
-    said = set(re.findall(r"[\w-]+", f"{mark.subject} {mark.claim}"))
-    needs = [] if job is None else [need for need in job.needs if need in said and need != job.key]
-    return Fault(
-        identity=mark.identity,
-        method=card.price,
-        workflow=mark.path,
-        job=mark.job,
-        step=steps[0].title if steps else "",
-        need=needs[0] if needs else "",
-    )
+    of_file = [job for file, job in project.jobs if file.path == mark.path]
+    lines = [(mark.line, mark.job), *((line, "") for path, line in mark.also if path == mark.path)]
+    places = [place for line, key in lines for place in _places_at(of_file, line, key)]
+    if card.price == "needs":
+        said = set(re.findall(r"[\w-]+", f"{mark.subject} {mark.claim}"))
+        edges = [(job.key, need) for job, _ in places for need in job.needs]
+        told = [(key, "", need) for key, need in edges if need in said] or [(key, "", need) for key, need in edges]
+    else:
+        told = [(job.key, step, "") for job, step in places]
+    first = told[0] if told else (mark.job, "", "")
+    return Fault(mark.identity, card.price, mark.path, *first, tuple(told[1:]))
+
+
+def _places_at(jobs: Sequence[WorkflowJob], line: int, key: str) -> Iterator[tuple[WorkflowJob, str]]:
+    """Yield the job of that key, without a key the one on that line, with the step there as GitHub shows it."""
+    for job in jobs:
+        if job.key == key or (not key and job.line <= line <= job.end_line):
+            yield job, next((step.title for step in job.steps if step.line <= line <= step.end_line), "")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from kotaci.analysis.pricing import UNPRICED
-from kotaci.audit import CLASSES, Mark, Patch, read_cards
-from kotaci.audit.edits import apply_patches
+from kotaci.audit import CLASSES, Mark, read_cards
+from kotaci.audit.fixing import Fix, plan_fixes, to_diff
 from kotaci.facts import History
-from kotaci.model import BadInput, Finding, Price, Severity, plural, short_workflow
+from kotaci.model import Finding, Price, Severity, plural, short_workflow
 from kotaci.pages.pricing import TABLES, Audited, Placed, audit_history
 from kotaci.report import charts, words
 from kotaci.report.blocks import (
@@ -333,42 +332,18 @@ def audit_actions(audited: Audited) -> Block:
 
 def patches(audited: Audited) -> Block:
     """Return the remedies that are mechanical as one diff a file, to copy; folded."""
-    by_path: dict[str, list[Patch]] = {}
-    left = 0
-    for one in audited.placed:
-        if (patch := one.mark.patch) is not None:
-            before = audited.found.project.tree.text(patch.path) or ""
-            taken = by_path.setdefault(patch.path, [])
-            if _fits(before, [*taken, patch]):
-                taken.append(patch)
-            else:
-                left += 1
-    if not by_path:
+    fixes, left = plan_fixes(audited.found.project.tree, [one.mark for one in audited.placed])
+    if not fixes:
         return note(sentence("No finding has a patch: what to change is for people to decide."))
-    shown = []
-    for path, taken in sorted(by_path.items()):
-        before = audited.found.project.tree.text(path) or ""
-        told = join([f"{path}:", "; ".join(dict.fromkeys(patch.said for patch in taken))], sep=" ")
-        shown.append(copyable(_diff(path, before, apply_patches(before, taken)), caption=told))
-    n = sum(map(len, by_path.values()))
-    said = f"{plural(n, 'patch', 'patches')} in {plural(len(by_path), 'file')}, as `git apply` takes them"
-    more = f"; {left} more touch the same lines: apply these, then audit again" if left else ""
-    return details(sentence("{said}{more}", said=said.replace("`", ""), more=more), shown)
+    n = sum(len(fix.marks) for fix in fixes)
+    shown = [copyable(to_diff(fix), caption=_changes(fix)) for fix in fixes]
+    more = f"; {len(left)} more are left for later: apply these, then audit again" if left else ""
+    return details(f"{plural(n, 'patch', 'patches')} in {plural(len(fixes), 'file')}{more}", shown)
 
 
-def _fits(before: str, wanted: Sequence[Patch]) -> bool:
-    try:
-        apply_patches(before, wanted)
-    except BadInput:
-        return False
-    return True
-
-
-def _diff(path: str, before: str, after: str) -> str:
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True), after.splitlines(keepends=True), f"a/{path}", f"b/{path}"
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+def _changes(fix: Fix) -> Inline:
+    said = dict.fromkeys(mark.patch.said for mark in fix.marks if mark.patch is not None)
+    return sentence("{path}: {said}", path=code(fix.path), said=coded("; ".join(said)))
 
 
 def unread_note(audited: Audited) -> Block:

@@ -56,15 +56,15 @@ def test_a_step_or_a_job_done_twice() -> None:
     told = pipelines()
     for job in [job for job in told.jobs if job["job_base"] == "lint"]:
         told.step(job, "Build", 45)
-    assert priced(told, "twice", job="lint", step="Build").price.minutes == 6
-    assert priced(told, "twice", job="lint").price.minutes == 8
-    assert priced(told, "twice", job="lint", step="Gone").price.minutes is None
+    assert priced(told, "duplicates", job="lint", step="Build").price.minutes == 6
+    assert priced(told, "duplicates", job="lint").price.minutes == 8
+    assert priced(told, "duplicates", job="lint", step="Gone").price.minutes is None
 
 
 def test_push_and_pull_request_on_one_commit() -> None:
     told = pipelines()
     told.runs = [row | {"head_sha": told.runs[0]["head_sha"]} if row["run_id"] == 2 else row for row in told.runs]
-    found = priced(told, "twice")
+    found = priced(told, "duplicates")
     assert (found.price.minutes, found.n) == (7, 8)
 
 
@@ -77,7 +77,19 @@ def test_tools_from_source_cost_their_seconds() -> None:
     assert "cargo-deny" in found.method
 
 
-@pytest.mark.parametrize("method", ["timeouts", "caches", "share"])
+def test_the_same_fault_in_several_places_is_one_price() -> None:
+    told = pipelines()
+    tests = [job for job in told.jobs if job["job_base"] == "test"]
+    phases = [phase(job, 2, "tool-install", 30.0, tool="cargo-deny") for job in told.jobs]
+    also = (("test", "", ""), ("gone", "", ""))
+    found = priced(told, "tools", phases=phases, job="lint", also=also)
+    assert (found.price.minutes, len(tests)) == (0.5 * 8 + 0.5 * 16, 16)
+    assert found.method.startswith("2 places together; the dearest: ")
+    waits = priced(told, "needs", job="test", need="lint", also=(("lint", "", "test"),))
+    assert waits.price.people_minutes == 8
+
+
+@pytest.mark.parametrize("method", ["timeouts", "caches", "transfers", "share"])
 def test_what_is_not_known_has_no_price_and_says_why(method: str) -> None:
     found = priced(pipelines(), method, job="lint")
     assert found.price == Price()

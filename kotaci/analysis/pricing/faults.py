@@ -11,7 +11,8 @@ from kotaci.model import Price
 @dataclass(frozen=True)
 class Fault:
     """A place in a workflow file: the path of the file, the key of the job, the step as GitHub shows it, and for an
-    edge the job that is waited for; empty where it is about none. `method` is a key of METHODS."""
+    edge the job that is waited for; empty where it is about none. `method` is a key of METHODS; `also` are further
+    places (job, step, need) of the file where the same stands."""
 
     identity: str
     method: str
@@ -19,6 +20,7 @@ class Fault:
     job: str = ""
     step: str = ""
     need: str = ""
+    also: tuple[tuple[str, str, str], ...] = ()
 
 
 class Priced(NamedTuple):

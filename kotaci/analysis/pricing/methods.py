@@ -105,7 +105,7 @@ def _spent(seen: Recorded, fault: Fault) -> Priced:
     return _seconds(steps, f"seconds of the step “{fault.step}”")
 
 
-def _twice(seen: Recorded, fault: Fault) -> Priced:
+def _duplicates(seen: Recorded, fault: Fault) -> Priced:
     """What was done a second time: the step or the job; without a job the runs on a commit that had run already."""
     if fault.job:
         found = _spent(seen, fault)
@@ -214,14 +214,45 @@ def _legs(seen: Recorded, fault: Fault) -> Priced:
     return seen.measured(others, basis, n=count_runs(shown))
 
 
+def _transfers(seen: Recorded, fault: Fault) -> Priced:
+    """Seconds in which the job restored and saved caches."""
+    jobs = seen.jobs_of(fault.workflow, fault.job)
+    moved = seen.tables["cache_events"].merge(jobs[[*JOB, "price"]], on=JOB)
+    moved = moved[moved["operation"].isin(["restore", "save"]) & moved["wall_s"].notna()]
+    return _seconds(moved, f"seconds in which {fault.job} restored and saved caches")
+
+
+def _everywhere(method: Method) -> Method:
+    """Return the method asked of all places of a fault: minutes and dollars summed, and people's the most of one."""
+
+    def priced(seen: Recorded, fault: Fault) -> Priced:
+        places = dict.fromkeys([(fault.job, fault.step, fault.need), *fault.also])
+        found = [method(seen, replace(fault, job=job, step=step, need=need)) for job, step, need in places]
+        told = [one for one in found if one.price.minutes is not None]
+        if len(told) < 2:
+            return (told or found)[0]
+        dearest = max(told, key=lambda one: (one.price.people_minutes or 0.0, one.price.minutes or 0.0))
+        dollars = [one.price.money_usd for one in told]
+        price = replace(
+            dearest.price,
+            minutes=round(sum(one.price.minutes or 0.0 for one in told), 1),
+            money_usd=None if None in dollars else round(sum(one or 0.0 for one in dollars), 4),
+        )
+        n = max(one.n for one in told)
+        return Priced(price, n, f"{len(told)} places together; the dearest: {dearest.method}")
+
+    return priced
+
+
 METHODS: Mapping[str, Method] = {
     "timeouts": _hanging,
     "superseded": _superseded,
     "paths": _paths,
-    "twice": _twice,
-    "tools": _tools,
-    "caches": _caches,
-    "needs": _needs,
+    "duplicates": _duplicates,
+    "tools": _everywhere(_tools),
+    "caches": _everywhere(_caches),
+    "transfers": _everywhere(_transfers),
+    "needs": _everywhere(_needs),
     "share": _share,
     "through": _through,
     "legs": _legs,
