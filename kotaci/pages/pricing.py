@@ -59,7 +59,7 @@ def audit_history(history: History, settings: Config, *, store: str = "", worksp
     newest commit of the default branch; priced by the history. Raises BadInput for a workspace that is no folder."""
     rules, beyond = rules_for_workflows()
     if workspace:
-        rules, beyond = [*rules, *beyond], []
+        rules, beyond = (*rules, *beyond), ()
         tree = read_checkout(Path(workspace).expanduser())
     else:
         tree = _held_tree(history, store)

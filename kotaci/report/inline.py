@@ -83,10 +83,18 @@ def code(text: Any) -> Inline:
 
 def coded(text: str) -> Inline:
     """Return a sentence in which what stands between backticks is code; all of it may be a stranger's words."""
-    parts = re.split(r"`([^`]+)`", one_line(text))
-    plain = (Inline(html=_escape(part), markdown=escape_text(part)) for part in parts[::2])
-    pieces = [piece for pair in zip_longest(plain, map(code, parts[1::2])) for piece in pair if piece is not None]
-    return Inline(html="".join(piece.html for piece in pieces), markdown="".join(piece.markdown for piece in pieces))
+    parts = re.split(r"(\s?)`([^`]+)`(\s?)", one_line(text))
+    html, markdown = "", ""
+    for plain, before, within, after in zip_longest(parts[::4], parts[1::4], parts[2::4], parts[3::4], fillvalue=""):
+        html += _escape(plain)
+        # Behind a comma, for only the first part begins a line.
+        markdown += escape_text(f",{plain}").removeprefix(",") if markdown else escape_text(plain)
+        if within:
+            html, markdown = (
+                f"{html}{before}{code(within).html}{after}",
+                f"{markdown}{before}{code(within).markdown}{after}",
+            )
+    return Inline(html=html, markdown=markdown)
 
 
 def bold(text: Any) -> Inline:

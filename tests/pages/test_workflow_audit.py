@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kotaci.analysis.pricing import worth_of
+from kotaci.analysis.pricing import METHODS, worth_of
 from kotaci.archives.checkout import tree_of
 from kotaci.audit import read_cards
 from kotaci.audit.reach import rules_for_workflows
@@ -149,6 +149,9 @@ def test_hostile_files_stay_text(hostile: list[str]) -> None:
 
 def test_backticks_of_a_claim_are_code_and_all_else_is_text() -> None:
     assert coded("holds `a | b` and <b>").html == "holds <code>a | b</code> and &lt;b&gt;"
+    assert coded("`a`: b, then `c`").markdown == "`a`: b, then `c`"
+    assert coded("# `a` @octocat").markdown == f"{coded('# x').markdown[:-1]}`a` {coded('@octocat').markdown}"
+    assert coded("`a`, `b` `c`").html == "<code>a</code>, <code>b</code> <code>c</code>"
     assert coded("one ` alone").html == "one ` alone"
 
 
@@ -157,6 +160,10 @@ def test_rules_that_look_for_other_files_are_not_asked_of_workflow_files_alone()
     assert {*alone, *beyond} == set(read_cards())
     assert "job-without-timeout" in alone
     assert all(read_cards()[rule].group not in {"references", "sight"} for rule in alone)
+
+
+def test_the_price_of_a_card_is_a_method() -> None:
+    assert {card.price for card in read_cards().values()} <= {"", *METHODS}
 
 
 # -- stores ---------------------------------------------------------------------------------------------------
@@ -198,17 +205,18 @@ def test_a_workspace_is_audited_by_all_rules(tmp_path: Path) -> None:
     (tmp_path / CI).write_text(LOOSE)
     found = audit_history(history(), Config(), workspace=str(tmp_path))
     assert "job-without-timeout" in {finding.kind for finding in found.findings}
-    assert (found.unasked, found.n_asked) == ([], len(read_cards()))
+    assert (found.unasked, found.n_asked) == ((), len(read_cards()))
     with pytest.raises(BadInput, match="is no folder"):
         audit_history(history(), Config(), workspace=str(tmp_path / "gone"))
 
 
 PLANTED = {
-    "missing-timeout": "job-without-timeout",
-    "masked-strict-lints": "check-may-fail",
-    "gate-blind-to-cancelled": "gate-is-blind",
+    "missing-timeout": ("job-without-timeout", "replayed"),
+    "masked-strict-lints": ("check-may-fail", "measured"),
+    "gate-blind-to-cancelled": ("gate-is-blind", "measured"),
+    "key-without-lockfile": ("cache-key-constant", "none"),
 }
-"""What is planted in the sample's workflow files, and the rule that finds it."""
+"""What is planted in the sample's workflow files, the rule that finds it, and how its price is known."""
 
 
 def test_the_faults_planted_in_the_sample_are_found_priced_and_ranked(sample: Path) -> None:
@@ -216,14 +224,9 @@ def test_the_faults_planted_in_the_sample_are_found_priced_and_ranked(sample: Pa
     found = audit_history(told, Config(), store=str(sample))
     truths = json.loads((sample_folder() / "truths.json").read_text(encoding="utf-8"))["truths"]
     where = {truth["id"]: truth["where"] for truth in truths}
-    for truth, rule in PLANTED.items():
-        if rule in read_cards():
-            mine = [
-                (one.mark.path, one.mark.job, one.finding.price.basis != "none" or not read_cards()[rule].price)
-                for one in found.placed
-                if one.mark.rule == rule
-            ]
-            assert (where[truth]["workflow"], where[truth]["job"], True) in mine
+    told_of = {(one.mark.rule, one.mark.path, one.mark.job): one.finding.price.basis for one in found.placed}
+    for truth, (rule, basis) in PLANTED.items():
+        assert told_of[rule, where[truth]["workflow"], where[truth]["job"]] == basis, truth
     worth = [round(worth_of(finding), 1) for finding in found.findings]
     assert worth == sorted(worth, reverse=True)
     data = shown.audit_actions(found).data[FINDINGS_MIME]

@@ -179,12 +179,13 @@ def _share(seen: Recorded, fault: Fault) -> Priced:
 
 
 def _through(seen: Recorded, fault: Fault) -> Priced:
-    """Minutes of the runs in which the job passed though one that it needs had failed or was cancelled."""
+    """Minutes of the runs in which the job passed, or was skipped, which a required check takes for passed, though one
+    that it needs had failed or was cancelled."""
     of_attempt = seen.network.attempts[[*ATTEMPT, "workflow", "workflows_tree"]]
     jobs = seen.network.jobs[[*ATTEMPT, "job_key", "outcome"]].merge(of_attempt, on=ATTEMPT)
     jobs = jobs[jobs["workflow"] == fault.workflow]
-    ran = jobs[(jobs["job_key"] == fault.job) & jobs["outcome"].isin(DECIDED_OUTCOMES)]
-    passed = ran.loc[ran["outcome"] == Outcome.SUCCESS, ATTEMPT]
+    ran = jobs[(jobs["job_key"] == fault.job) & jobs["outcome"].isin(DECIDED_OUTCOMES | {Outcome.SKIPPED})]
+    passed = ran.loc[~ran["outcome"].isin(BAD_OUTCOMES), ATTEMPT].drop_duplicates()
     declared = seen.tables["workflow_jobs"]
     declared = declared[declared["workflow"] == fault.workflow].drop_duplicates(["workflows_tree", "job_key"])
     of_job = declared[declared["job_key"] == fault.job]
@@ -197,7 +198,7 @@ def _through(seen: Recorded, fault: Fault) -> Priced:
     is_bad = (needed["outcome"].isin(BAD_OUTCOMES) & ~may_fail) | (needed["outcome"] == Outcome.CANCELLED)
     let = needed.loc[is_bad, ATTEMPT].drop_duplicates().merge(passed, on=ATTEMPT)
     basis = (
-        f"passed in {plural(len(let), 'run')} of {len(passed):,} although a job that it needs had failed or was "
+        f"passed, or was skipped, in {plural(len(let), 'run')} although a job that it needs had failed or was "
         "cancelled: all minutes of these"
     )
     return seen.measured(seen.billed.merge(let, on=ATTEMPT), basis, n=count_runs(ran))
