@@ -7,11 +7,10 @@ known at run time counts as one leg that is `n_unknown` too; a workflow called f
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from kotaci.audit.globs import filter_pattern
 from kotaci.workflows import Trigger, WorkflowFile, WorkflowJob, legs_of
 
 MAX_CALL_DEPTH = 10
@@ -19,8 +18,6 @@ MAX_CALL_DEPTH = 10
 
 _OF_BRANCH = {"pull_request", "pull_request_target", "push"}
 _OF_OTHERS = {"workflow_call"}
-_NOT_IN_A_SET = re.compile(r"[^\w-]|-(?=-)")
-_PARTS = re.compile(r"\*\*/?|\*|\?|\+|\[[^\]]*\]|\\.|.", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -63,7 +60,7 @@ def fits_branch(patterns: Sequence[str], branch: str) -> bool:
     fits = False
     for pattern in patterns:
         is_negative = pattern.startswith("!")
-        if _to_regex(pattern.removeprefix("!")).fullmatch(branch):
+        if filter_pattern(pattern.removeprefix("!")).fullmatch(branch):
             fits = not is_negative
     return fits
 
@@ -82,24 +79,3 @@ def _legs(file: WorkflowFile, files: Mapping[str, WorkflowFile], depth: int) -> 
 def _callee(job: WorkflowJob, files: Mapping[str, WorkflowFile]) -> WorkflowFile | None:
     is_local = job.uses.startswith("./") and "@" not in job.uses
     return files.get(posixpath.normpath(job.uses)) if is_local else None
-
-
-@lru_cache(maxsize=512)
-def _to_regex(pattern: str) -> re.Pattern[str]:
-    """Return a filter of branches as a regular expression (docs: Workflow syntax, filter pattern cheat sheet)."""
-    said = ""
-    for part in _PARTS.findall(pattern):
-        if part.startswith("**"):
-            said += "(?:.*/)?" if part == "**/" else ".*"
-        elif part == "*":
-            said += "[^/]*"
-        elif part in {"?", "+"}:
-            said += part if said else re.escape(part)
-        elif part.startswith("["):
-            said += "[" + _NOT_IN_A_SET.sub(r"\\\g<0>", part[1:-1]) + "]"
-        else:
-            said += re.escape(part.removeprefix("\\") or part)
-    try:
-        return re.compile(said)
-    except re.error:
-        return re.compile(re.escape(pattern))

@@ -11,7 +11,7 @@ from kotaci.archives.checkout import READ_TOGETHER
 from kotaci.archives.git import PastCommit
 from kotaci.archives.past import Past
 from kotaci.audit.auditing import audit
-from kotaci.audit.cards import read_cards
+from kotaci.audit.findings import describe
 from kotaci.audit.history.bursts import BurstOptions, Bursts, find_bursts
 from kotaci.audit.history.claims import Claimed, ClaimOptions, find_claims
 from kotaci.audit.history.faults import Fault, follow_faults
@@ -114,8 +114,7 @@ def _since(line: tuple[PastCommit, ...], since: datetime | None) -> list[PastCom
 
 def _audit(past: Past, commit: PastCommit, *, base: str, rules: Collection[str]) -> tuple[Version, tuple[Mark, ...]]:
     found = audit(past.tree(commit.sha), rules=rules)
-    cards = read_cards()
-    severities = Counter(mark.severity or cards[mark.rule].severity for mark in found.marks)
+    severities = Counter(mark.severity or describe(mark.rule).severity for mark in found.marks)
     version = Version(
         commit=commit,
         n_jobs=len(found.project.jobs),
