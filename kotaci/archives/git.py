@@ -91,6 +91,11 @@ def commit_at(path: Path) -> str:
     return _Git(path.resolve()).line("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
 
 
+def branch_of(path: Path) -> str:
+    """Return the branch that HEAD of the clone at `path` stands on; "" where it stands on none."""
+    return _Git(path.resolve()).line("symbolic-ref", "--quiet", "--short", "HEAD") if shutil.which("git") else ""
+
+
 def list_worktree(path: Path) -> list[str] | None:
     """Return the files of the work tree at `path` that git knows, or would add; None where this is no work tree."""
     if shutil.which("git") is None:

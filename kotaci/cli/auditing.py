@@ -39,6 +39,10 @@ FORMATS = ("text", "json", "sarif", "annotations", "markdown")
 @click.option("--write", "writes", is_flag=True, help="With --fix: make them, and audit again.")
 @click.option("--rules", "lists_rules", is_flag=True, help="List the rules; with --format markdown as a page.")
 @click.option("--patterns", "lists_patterns", is_flag=True, help="Print workflows that the audit passes, to copy from.")
+@click.option("--history", "looks_back", is_flag=True, help="Audit earlier versions of the clone at PATH too.")
+@click.option("--since", default="", help="With --history: from this date, or so long back (90d).  [default: all]")
+@click.option("--base", default="", help="With --history: where pull requests go.  [default: the branch of HEAD]")
+@click.option("--versions", "most_versions", default=200, show_default=True, type=click.IntRange(1, 100_000))
 @click.option("--api-url", show_default="that of the repository's host", help="GitHub Enterprise.")
 def audit_command(
     *,
@@ -56,12 +60,19 @@ def audit_command(
     writes: bool,
     lists_rules: bool,
     lists_patterns: bool,
+    looks_back: bool,
+    since: str,
+    base: str,
+    most_versions: int,
     api_url: str | None,
 ) -> None:
     """Audit workflow files, and what CI depends on, without running anything.
 
     Read is the checkout at PATH (here, without one), or a repository on GitHub. zizmor and actionlint are run where
     they are installed. A comment `# kotaci: ignore[RULE] reason` on a line, or above it, excuses what is found there.
+
+    --history reads the commits of a clone: when each finding came and went, job legs and tests over time, limits that
+    were only loosened, bursts of commits, and what messages claim of the time it takes. Linters are left out.
     """
     from kotaci.audit import Linted, audit, run_linters
     from kotaci.audit.baseline import parse_baseline
@@ -75,6 +86,24 @@ def audit_command(
     threshold = Severity.parse(fail_on) if fail_on else None
     is_shown = _filter(severity, certainty)
     _check_rules(chosen)
+    if looks_back:
+        if form not in {"text", "json"} or baseline_path is not None or writes_baseline or fix:
+            raise BadInput("--history", "is told as text or JSON, and without the other options", "leave them out")
+        from kotaci.cli.looking_back import look_back
+
+        look_back(
+            Path(what),
+            ref=commit or "HEAD",
+            since=since,
+            base=base,
+            most=most_versions,
+            rules=chosen,
+            is_shown=is_shown,
+            as_json=form == "json",
+        )
+        return
+    if since or base:
+        raise BadInput("--since" if since else "--base", "is told without --history", "give both")
     _check_options(
         form=form, chosen=chosen, baseline=baseline_path, writes_baseline=writes_baseline, fix=fix, writes=writes
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kotaci.archives.git import PastChange
+from kotaci.archives.git import PastChange, branch_of
 from kotaci.archives.past import Past, read_past
 from kotaci.model import BadInput
 from tests.archives.test_git import Repository
@@ -57,6 +57,13 @@ def test_a_link_has_no_blob(repository: Repository) -> None:
     (repository.path / "link").symlink_to("nowhere")
     repository.commit()
     assert read_past(repository.path).commits[0].changes == (PastChange("link", "", ""),)
+
+
+def test_the_branch_of_a_clone(repository: Repository) -> None:
+    sha = repository.commit()
+    assert branch_of(repository.path) == "main"
+    repository.git("checkout", "-q", sha)
+    assert branch_of(repository.path) == ""
 
 
 def test_a_ref_that_is_none_is_bad_input(repository: Repository) -> None:

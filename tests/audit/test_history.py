@@ -1,5 +1,6 @@
 """The audit of earlier versions: of commits made up, and of a small real repository."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,6 +30,7 @@ from kotaci.audit.history import (
 from kotaci.audit.history.claims import read_claims
 from kotaci.audit.history.legs import fits_branch
 from kotaci.audit.history.limits import direction, may_differ
+from kotaci.cli import main
 from kotaci.model import Severity
 from kotaci.workflows import parse_workflow
 from tests.archives.test_git import Repository
@@ -274,7 +276,7 @@ def job(timeout: str) -> str:
 
 def test_a_limit_that_was_only_loosened() -> None:
     (found,) = series(job(""), job("timeout-minutes: 10, "), job("timeout-minutes: 20, "), job(""))
-    assert (found.path, found.place, found.values) == (CI, "job t, timeout-minutes", (10, 20, 360))
+    assert (found.path, found.place, found.chains) == (CI, "job t, timeout-minutes", ((10, 20, 360),))
     assert found.is_only_loosened
     assert all(change.is_timeout for change in found.changes)
 
@@ -389,7 +391,38 @@ def test_the_history_of_a_clone(tmp_path: Path) -> None:
     assert found.versions[-1].selection.left_out == ("tests/alpha.rs",)
     (fault,) = found.faults
     assert (fault.spans[0].came, fault.spans[0].went) == (found.versions[0].commit, found.versions[1].commit)
-    assert [one.values for one in found.limits] == [(5, 9)]
+    assert [one.chains for one in found.limits] == [((5, 9),)]
     assert (len(found.claims), found.claims[0].raised, found.bursts.n) == (1, (), 3)
     newest = audit_history(past, rules=[], options=HistoryOptions(most_versions=1, since=past.commits[2].at))
     assert (len(newest.versions), newest.n_left_out, newest.n_commits) == (1, 1, 4)
+
+
+def test_the_command_tells_it_as_text_and_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    repository = Repository(tmp_path / "clone")
+    for text in (job("timeout-minutes: 5, "), job(""), job("timeout-minutes: 9, "), job("")):
+        repository.write(**{CI: text})
+        repository.commit("ci: builds 40% faster, see @octocat\x1b[31m")
+    words = ["audit", str(repository.path), "--history", "--rule", "job-without-timeout"]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "4 versions of clone, 2026-01-01 to 2026-01-04" in told
+    assert "1 finding over time: 1 still there, 0 gone, 1 came back" in told
+    assert "2 changes of 1 limit: 2 looser, 0 stricter; 1 only ever loosened, 1 of them more than once" in told
+    assert '"-29%"' in told
+    assert "\x1b" not in told
+    assert main([*words, "--format", "json", "--since", "2d", "--base", "develop"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["base"], found["n_commits"], [one["legs"]["push"]["n"] for one in found["versions"]]) == (
+        "develop", 3, [1, 1, 1],
+    )  # fmt: skip
+    assert [len(fault["spans"]) for fault in found["faults"]] == [2]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--history", "--fix"], ["--history", "--format", "sarif"], ["--since", "30d"], ["--history", "--since", "never"]],
+)
+def test_options_that_do_not_meet_are_bad_input(words: list[str], tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "clone")
+    repository.commit()
+    assert main(["audit", str(repository.path), *words]) == 2

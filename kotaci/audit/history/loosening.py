@@ -36,10 +36,15 @@ class LimitSeries:
         return all(change.is_looser for change in self.changes)
 
     @property
-    def values(self) -> tuple[float, ...]:
-        """Return the values one after the other; where two lines of commits met, the one that is not followed is
-        left out."""
-        return (self.changes[0].before, *(change.after for change in self.changes))
+    def chains(self) -> tuple[tuple[float, ...], ...]:
+        """Return the values one after the other; a new chain where a change does not begin with the last value: where
+        a limit was set anew, or lines of commits meet."""
+        chains: list[list[float]] = []
+        for change in self.changes:
+            if not chains or chains[-1][-1] != change.before:
+                chains.append([change.before])
+            chains[-1].append(change.after)
+        return tuple(map(tuple, chains))
 
 
 def blobs_with_limits(commits: Sequence[PastCommit]) -> list[str]:
@@ -62,6 +67,7 @@ def follow_limits(commits: Sequence[PastCommit], texts: Mapping[str, str]) -> tu
     counts once.
     """
     series: dict[tuple[str, str], list[LimitChange]] = {}
+    current: dict[tuple[str, str], float] = {}
     for commit in sorted((one for one in commits if not one.is_merge), key=lambda one: one.at):
         for change in commit.changes:
             if change.before not in texts or change.after not in texts:
@@ -72,14 +78,16 @@ def follow_limits(commits: Sequence[PastCommit], texts: Mapping[str, str]) -> tu
             before, after = limits_of(change.path, was), limits_of(change.path, now)
             for place in before.keys() & after.keys():
                 old, new = before[place], after[place]
-                so_far = series.setdefault((change.path, place), [])
-                is_again = bool(so_far) and so_far[-1].after == new.value
-                if old.value == new.value or old.is_default or is_again:
+                is_again = current.get((change.path, place)) == new.value
+                if old.value == new.value or is_again:
                     continue
-                so_far.append(
+                current[change.path, place] = new.value
+                if old.is_default:
+                    continue
+                series.setdefault((change.path, place), []).append(
                     LimitChange(
                         commit, change.path, place, old.value, new.value, new.is_looser_than(old.value), new.is_timeout
                     )
                 )
-    found = [LimitSeries(path, place, tuple(changes)) for (path, place), changes in series.items() if changes]
+    found = [LimitSeries(path, place, tuple(changes)) for (path, place), changes in series.items()]
     return tuple(sorted(found, key=lambda one: (-len(one.changes), one.path, one.place)))
