@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.benchmarks.auditing import measure_audit
 from tests.benchmarks.changes import measure_changes
 from tests.benchmarks.durations import measure_durations
+from tests.benchmarks.earlier import measure_earlier
 from tests.benchmarks.explaining import measure_explain
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.measure import (
@@ -31,7 +32,7 @@ from tests.benchmarks.watching import measure_watch
 
 PARTS = (
     "install", "import", "history", "notebooks", "fetch", "memory", "explain", "changes", "durations", "timing",
-    "watch", "scrolling", "audit",
+    "watch", "scrolling", "audit", "audit-history",
 )  # fmt: skip
 
 
@@ -77,6 +78,8 @@ def measure(part: str, folder: Path, options: argparse.Namespace) -> list[Row]:
         return measure_durations(peers=options.peers)
     if part == "timing":
         return measure_timing(folder, options.sizes, measured=in_own_process)
+    if part == "audit-history":
+        return measure_earlier(folder)
     if part == "scrolling":
         return measure_scrolling()
     if part == "audit":

@@ -14,6 +14,7 @@ from tests.benchmarks.__main__ import main
 from tests.benchmarks.auditing import measure_audit
 from tests.benchmarks.changes import measure_changes
 from tests.benchmarks.durations import measure_durations
+from tests.benchmarks.earlier import measure_earlier
 from tests.benchmarks.explaining import EXPLAIN_STEPS, to_ere
 from tests.benchmarks.fetching import measure_fetch, measure_memory
 from tests.benchmarks.generate import START, history
@@ -152,3 +153,9 @@ def test_a_watched_build_is_measured_beside_a_plain_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize("step", sorted(EXPLAIN_STEPS))
 def test_a_generated_log_is_explained(step: str, tmp_path: Path) -> None:
     EXPLAIN_STEPS[step](tmp_path, 1)
+
+
+def test_the_audit_of_earlier_versions_is_measured(tmp_path: Path) -> None:
+    ((what, told),) = measure_earlier(tmp_path, n_versions=3)
+    assert "3 versions" in what
+    assert "28 limits that changed" in told
