@@ -7,7 +7,7 @@ from kotaci.actions.handing import check_tags, plan_handoff
 from kotaci.actions.held import Held, HeldIssue
 from kotaci.actions.model import Action, Change, Kind, Plan, PlannedFile
 from kotaci.actions.planning import PLAN, PlanOptions, Stage, check_report, plan_comment, plan_findings, plan_publish
-from kotaci.actions.pulls import Ground, HeldPull, fetch_ground, needs
+from kotaci.actions.pulls import Ground, HeldPull, fetch_base, fetch_ground, needs
 from kotaci.actions.texts import SUMMARY_BYTES, Measured, digest, to_annotations
 from kotaci.actions.writer import Applied
 
@@ -33,6 +33,7 @@ __all__ = [
     "check_report",
     "check_tags",
     "digest",
+    "fetch_base",
     "fetch_ground",
     "fetch_held",
     "needs",

@@ -76,13 +76,7 @@ def fetch_ground(
     Raises BadInput where there is no such branch, and what `Place.open` raises.
     """
     place = Place.open(client, repo)
-    for name in [base] if base else [FIRST_BASE, place.default]:
-        reply = place.get(f"/branches/{quote(name, safe='')}")
-        if reply.status == 200:
-            break
-    else:
-        raise BadInput(name, f"is no branch of {repo} ({reply.status})", "check base_branch in the configuration")
-    head = reply.body["commit"]
+    name, head = _base(place, base)
     blobs = {path: sha for path in sorted(paths) if (sha := _blob(place, path, head["sha"]))}
     as_of = re.sub(r"\.\d+", "", str(head["commit"]["committer"]["date"]))
     pulls = [one for told in place.rows("/pulls", state="open") if (one := _held(place, told))]
@@ -95,6 +89,19 @@ def fetch_ground(
         pulls += closed
         n_new += not closed
     return Ground(name, head["sha"], as_of, blobs, tuple(pulls))
+
+
+def fetch_base(client: Client, repo: Repo, *, base: str) -> str:
+    """Return the branch that patches go to, as `fetch_ground` takes it."""
+    return _base(Place.open(client, repo), base)[0]
+
+
+def _base(place: Place, base: str) -> tuple[str, Mapping[str, Any]]:
+    for name in [base] if base else [FIRST_BASE, place.default]:
+        reply = place.get(f"/branches/{quote(name, safe='')}")
+        if reply.status == 200:
+            return name, reply.body["commit"]
+    raise BadInput(name, f"is no branch of {place.repo} ({reply.status})", "check base_branch in the configuration")
 
 
 def _held(place: Place, told: Mapping[str, Any]) -> HeldPull | None:

@@ -46,7 +46,10 @@ def api_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--claim", "claim_path", type=click.Path(path_type=Path), help="What `kotaci claim --json` printed.")
 @click.option("--patch", "is_patch", is_flag=True, help="Pull requests with what `kotaci audit` can mend, instead.")
 @click.option(
-    "--workspace", type=click.Path(path_type=Path), default=Path(), show_default="here", help="With --patch: the files."
+    "--workspace",
+    type=click.Path(path_type=Path),
+    show_default="the base branch on GitHub",
+    help="With --patch: the checkout whose files are audited.",
 )
 @click.option("--rule", "rules", multiple=True, metavar="ID", help="With --patch: only this rule; may be given again.")
 @click.option(
@@ -69,7 +72,7 @@ def plan_command(
     fixed: Sequence[str],
     claim_path: Path | None,
     is_patch: bool,
-    workspace: Path,
+    workspace: Path | None,
     rules: Sequence[str],
     config_path: str,
     api_url: str | None,
@@ -80,7 +83,7 @@ def plan_command(
     REPORT is a folder that `kotaci report` wrote. Without --on: issues for failing workflows and flaky tests, opened,
     brought up to date, closed where green again, opened again where it returns.
 
-    With --patch: what the audit of a checkout can mend by machine, as draft pull requests to the base branch, one for a
+    With --patch: what the audit can mend by machine, as draft pull requests to the base branch, one for a
     rule in a file. REPORT is then where their prices are from, and may be left out; --repo may not.
     """
     from kotaci.actions import Measured, PlanOptions, Stage, fetch_held, plan_comment, plan_findings, write_plan
@@ -120,18 +123,19 @@ def plan_command(
 def _plan_patches(
     report: Path | None,
     repo: str,
-    workspace: Path,
+    workspace: Path | None,
     *,
     rules: Sequence[str],
     max_new: int,
     config_path: str,
     client_options: Mapping[str, Any],
 ) -> Plan:
-    from kotaci.actions import fetch_ground
+    from kotaci.actions import fetch_base, fetch_ground
     from kotaci.actions.patches import PatchOptions, plan_patches, to_remedies
     from kotaci.archives.checkout import read_checkout
     from kotaci.audit import audit, read_cards
     from kotaci.config import config_in_force
+    from kotaci.github import fetch_tree
 
     for rule in rules:
         if rule not in read_cards():
@@ -139,13 +143,19 @@ def _plan_patches(
     told = None if report is None else _open_report(report, repo)
     name = told[1] if told else Repo.parse(repo or default_repo(ENVIRONMENT))
     prices = {one.id: (one.price, one.n, one.method) for one in told[0].findings} if told else {}
-    tree = read_checkout(workspace)
+    folder = (workspace or Path()).resolve()
+    config = config_in_force(told=config_path, environment=ENVIRONMENT, repo=str(name), folder=folder)
+    client, base = open_client(name, **client_options), config.base_branch
+    if workspace is None:
+        base = fetch_base(client, name, base=base)
+        tree = fetch_tree(client, name, base)
+    else:
+        tree = read_checkout(workspace)
     remedies, left_out = to_remedies(tree, audit(tree, rules=rules).marks, prices=prices)
-    config = config_in_force(told=config_path, environment=ENVIRONMENT, repo=str(name), folder=workspace.resolve())
     ground = fetch_ground(
-        open_client(name, **client_options),
+        client,
         name,
-        base=config.base_branch,
+        base=base,
         paths={file.path for remedy in remedies for file in remedy.files},
         branches=[remedy.branch for remedy in remedies],
         max_new=max_new,

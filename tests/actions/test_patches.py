@@ -304,7 +304,8 @@ def kotaci(server: Server, *words: str) -> int:
     return main([*words, "--api-url", server.api_url, "--points", "0"])
 
 
-PLAN = ("plan", "--patch", "--repo", "example/generated", "--rule", "job-without-timeout")
+FROM_GITHUB = ("plan", "--patch", "--repo", "example/generated", "--rule", "job-without-timeout")
+PLAN = ("plan", "--patch", "--repo", "example/generated", "--workspace", ".", "--rule", "job-without-timeout")
 
 
 def test_planned_and_applied_as_typed(server: Server, workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -321,6 +322,16 @@ def test_planned_and_applied_as_typed(server: Server, workspace: Path, capsys: p
     assert CHECKS[Kind.OPEN_PULL](server)
     assert kotaci(server, *PLAN, "-o", "again.json") == ExitCode.DONE
     assert "left out · job-without-timeout in ci.yml: pull request #4 is about it, open" in capsys.readouterr().out
+
+
+def test_without_a_checkout_the_base_is_read_from_github(
+    server: Server, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (workspace / CI).unlink()
+    assert kotaci(server, *FROM_GITHUB) == ExitCode.DONE
+    assert "to develop: fix(ci): mend job-without-timeout in ci.yml" in capsys.readouterr().out
+    assert kotaci(server, "apply", "plan.json") == ExitCode.DONE
+    assert CHECKS[Kind.OPEN_PULL](server)
 
 
 def test_a_refused_patch_is_offered_as_text(

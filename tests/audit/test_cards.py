@@ -1,5 +1,7 @@
 """Every card has its rule, and its examples: where it fires, what makes each of them harmless, where it is silent."""
 
+import re
+
 import pytest
 
 from kotaci.archives.checkout import tree_of
@@ -33,6 +35,21 @@ def marks_of(card, files):
     return found
 
 
+HABITS = ("plain", "windows", "no newline", "deep")
+
+
+def patched_marks(card, files):
+    """Return what the card's rule finds and can mend."""
+    return [mark for mark in audit(tree_of(dict(files)), rules=[card.id]).marks if mark.patch]
+
+
+def told_in(habit, path, text):
+    """Return the text as people of other habits write it: with other line ends, or four spaces a level."""
+    if habit == "deep" and path.endswith((".yml", ".yaml")):
+        return re.sub(r"^ +", lambda found: found[0] * 2, text, flags=re.MULTILINE)
+    return {"windows": text.replace("\n", "\r\n"), "no newline": text.rstrip("\n")}.get(habit, text)
+
+
 def test_each_card_has_its_rule_and_each_rule_its_card() -> None:
     assert list(CARDS) == list(RULES)
 
@@ -62,19 +79,22 @@ def test_it_is_silent(card, files) -> None:
 
 
 @pytest.mark.parametrize(("card", "example"), FIRES)
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_its_patch_mends_it_and_nothing_else(card, example, newline) -> None:
-    files = {path: text.replace("\n", newline) for path, text in example.files.items()}
-    found = audit(tree_of(files), rules=[card.id]).marks
-    for mark in (mark for mark in found if mark.patch):
-        path = mark.patch.path
-        mended = {
-            **files,
-            path: apply_patches(files[path], [mark.patch]),
-            **{one.path: apply_patches(files.get(one.path, ""), [one]) for one in mark.patch.besides},
-        }
-        touched = sum(len(edit.lines) + edit.last - edit.first + 1 for edit in mark.patch.edits)
-        assert abs(len(mended[path].split(newline)) - len(files[path].split(newline))) <= touched
-        assert not Project(tree_of(mended)).workflows[0].problems or Project(tree_of(files)).workflows[0].problems
-        left = audit(tree_of(mended), rules=[card.id]).marks
-        assert mark.identity not in {one.identity for one in left}
+def test_its_patch_mends_it_and_nothing_else(card, example) -> None:
+    """In the example as it is and, where it has a patch, as people of other habits write it."""
+    if not patched_marks(card, example.files):
+        return
+    for habit in HABITS:
+        files = {path: told_in(habit, path, text) for path, text in example.files.items()}
+        newline = "\r\n" if habit == "windows" else "\n"
+        for mark in patched_marks(card, files):
+            path = mark.patch.path
+            mended = {
+                **files,
+                path: apply_patches(files[path], [mark.patch]),
+                **{one.path: apply_patches(files.get(one.path, ""), [one]) for one in mark.patch.besides},
+            }
+            touched = sum(len(edit.lines) + edit.last - edit.first + 1 for edit in mark.patch.edits)
+            assert abs(len(mended[path].split(newline)) - len(files[path].split(newline))) <= touched
+            assert not Project(tree_of(mended)).workflows[0].problems or Project(tree_of(files)).workflows[0].problems
+            left = audit(tree_of(mended), rules=[card.id]).marks
+            assert mark.identity not in {one.identity for one in left}, habit
