@@ -203,7 +203,7 @@ def _body(remedy: Remedy, ground: Ground, told: str) -> str:
         f"{md.escape_text(card.what)} {md.escape_text(card.why)}",
         f"**What it changes**\n\n{changes}{more}",
         f"**What was found**\n\n{told}",
-        f"**Expected:** {_saving(remedy)}. After the merge `kotaci claim` measures what became of it: "
+        f"**Expected:** {md.escape_text(_saving(remedy))}. After the merge `kotaci claim` measures what became of it: "
         + md.code_span(f'kotaci claim --workflow {file} --at COMMIT "-10%"'),
         f"**When it is wrong:** {md.escape_text(card.wrong)}",
         f"Made from {md.code_span(ground.base)} at {ground.sha[:12]}, by the text of the files alone: nothing was run.",

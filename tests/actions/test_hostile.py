@@ -23,9 +23,11 @@ from markdown_it.token import Token
 from kotaci.actions import (
     CONTENT_BUDGET,
     Action,
+    Ground,
     Held,
     Kind,
     Plan,
+    PlannedFile,
     Stage,
     plan_comment,
     plan_findings,
@@ -34,6 +36,7 @@ from kotaci.actions import (
     to_annotations,
 )
 from kotaci.actions.identity import END, find_sections, merge
+from kotaci.actions.patches import Remedy, plan_patches
 from kotaci.analysis.flakes import Flakiness
 from kotaci.analysis.handover import CHANGE_COLUMNS
 from kotaci.analysis.health import Health, assess_health
@@ -113,6 +116,10 @@ def plans(report: ReportFolder) -> Iterator[Plan]:
     for target, stage in (("issue:12", Stage.START), ("pull:12", Stage.PROGRESS), ("issue:12", Stage.RESULT)):
         yield plan_comment(report, repo=WHERE, target=target, stage=stage, fixed=[report.scope])
     yield plan_comment(report, repo=WHERE, target=f"commit:{'a' * 40}")
+    path = f".github/workflows/{report.scope}.yml"
+    file = PlannedFile(path, "on: push")
+    remedy = Remedy("job-without-timeout", path, report.findings, (report.scope,) * 30, (file,), "", ("a",))
+    yield plan_patches([remedy], Ground("develop", "d" * 40, "2026-11-20T00:00:00Z", {}), repo=WHERE)
 
 
 @cache
@@ -202,11 +209,14 @@ def test_two_hundred_strings_through_every_kind_of_body(written: list[tuple[Acti
         assert not ACTIVE.search(action.title)
         assert len(action.title) <= 200
         assert "\n" not in action.title
+        if action.change:
+            assert not ACTIVE.search(action.change.message.replace("\n", ""))
         merged = merge(f"Words.\n\n{action.body}", action.body)
         assert merged.startswith("Words.\n\n")
         assert len(find_sections(merged)) == 1
     assert {action.kind for action, _ in written} == {
         Kind.CREATE_ISSUE, Kind.COMMENT_ISSUE, Kind.COMMENT_PULL, Kind.COMMENT_COMMIT, Kind.HAND_OFF,
+        Kind.OPEN_PULL,
     }  # fmt: skip
 
 
@@ -214,7 +224,7 @@ def test_two_hundred_strings_as_annotations() -> None:
     for text in hostile():
         for line in to_annotations(poisoned(text)):
             assert not re.search(r"[\n\r\x00-\x08\x1b\u202a-\u202e]", line)
-            assert re.match(r"::(?:warning|notice) title=[^:,]*::", line)
+            assert re.match(r"::(?:warning|notice)(?: title=[^:,]+)?::", line)
 
 
 LOOK = r"""() => {
