@@ -12,9 +12,8 @@ from kotaci.archives.checkout import Tree
 from kotaci.audit.auditing import audit
 from kotaci.audit.edits import apply_patches
 from kotaci.audit.marks import Mark, Patch
-from kotaci.audit.project import WORKFLOW
+from kotaci.audit.project import Project
 from kotaci.model import BadInput
-from kotaci.workflows import parse_workflow
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,17 @@ def _tried(tree: Tree, marks: Sequence[Mark], before: Counter[str]) -> tuple[dic
             texts[path] = apply_patches(text, patches)
         except BadInput as problem:
             return {}, f"{problem.value} {problem.problem}: {problem.hint}"
-        if texts[path] == text or not _is_sound(path, text, texts[path]):
+        if texts[path] == text or not _is_sound(path, texts[path]):
             return {}, f"{path} would not be sound with it"
-    after = _counted(overlaid(tree, texts), marks)
+    after = audit(overlaid(tree, texts), rules={mark.rule for mark in marks})
+    # Each version of a file is parsed once, whoever asks.
+    problems = [_problems(project, texts) for project in (Project(tree), after.project)]
+    worse = problems[1] - problems[0]
+    if worse:
+        return {}, f"{next(iter(worse))[0]} would not be sound with it"
+    n_after = Counter(mark.identity for mark in after.marks)
     for identity, n in Counter(mark.identity for mark in marks).items():
-        if after[identity] > before[identity] - n:
+        if n_after[identity] > before[identity] - n:
             return {}, "would still be found with it"
     return texts, ""
 
@@ -105,13 +110,18 @@ def _counted(tree: Tree, marks: Iterable[Mark]) -> Counter[str]:
     return Counter(mark.identity for mark in audit(tree, rules={mark.rule for mark in marks}).marks)
 
 
-def _is_sound(path: str, before: str, after: str) -> bool:
-    if path.endswith(".toml"):
-        try:
-            tomllib.loads(after)
-        except tomllib.TOMLDecodeError:
-            return False
-    if not WORKFLOW.fullmatch(path):
+def _problems(project: Project, paths: Collection[str]) -> Counter[tuple[str, str]]:
+    """Return what is wrong with these files of workflows and actions, by path and message."""
+    told = [(file.path, file.problems) for file in project.workflows]
+    told += [(file.path, file.problems) for file in project.actions]
+    return Counter((path, one.message) for path, problems in told if path in paths for one in problems)
+
+
+def _is_sound(path: str, text: str) -> bool:
+    if not path.endswith(".toml"):
         return True
-    said = [Counter(one.message for one in parse_workflow(text, path=path).problems) for text in (before, after)]
-    return said[1] <= said[0]
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
