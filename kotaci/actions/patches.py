@@ -14,6 +14,7 @@ from functools import cached_property
 from kotaci.actions.fitting import fit_findings
 from kotaci.actions.identity import Marker, to_section
 from kotaci.actions.model import Action, Change, Kind, Plan, PlannedFile
+from kotaci.actions.planning import short_id
 from kotaci.actions.pulls import Ground, blob_id
 from kotaci.archives.checkout import Tree
 from kotaci.audit import Mark, read_cards, to_findings
@@ -58,7 +59,7 @@ class Remedy:
     @property
     def subject(self) -> str:
         """Return the rule and file: of two remedies with the same, one is open at a time."""
-        return f"{self.rule}:{self.path}"
+        return short_id(f"{self.rule}:{self.path}")
 
     @cached_property
     def identity(self) -> str:
