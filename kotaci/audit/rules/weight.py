@@ -30,7 +30,8 @@ RETENTION_DAYS = 7
 """What the patch sets for artifacts of pull requests; GitHub keeps them for 90 days."""
 
 _MAY_SET = re.compile(r"\./.*|.*(?:rust|cargo|toolchain|setup-ci).*", re.IGNORECASE)
-"""Actions that may set CARGO_INCREMENTAL=0 for the steps after them, as rust-cache and dtolnay/rust-toolchain do."""
+"""Actions that may set CARGO_INCREMENTAL=0 for the steps after them where it is not set, as dtolnay/rust-toolchain
+does; rust-cache does so in any case."""
 
 _OF_EVENT = re.compile(r"github\.(?:event|ref|base_ref|head_ref|repository|actor)|inputs\.|needs\.|vars\.")
 _MEASURES = re.compile(r"bench|perf|criterion|profil|regression|stress", re.IGNORECASE)
@@ -100,6 +101,8 @@ def incremental_in_ci(project: Project) -> Iterator[Mark]:
             may_set = any(_MAY_SET.fullmatch(step.action) for step in job.steps)
             is_set = may_set or "CARGO_INCREMENTAL" in text or is_kept
             calls = [call for place in places for call in calls_of(project, place)]
+            if any(cache.is_rust_cache for cache in caches):
+                continue
             found += [call for call in calls if _is_incremental(call, is_off=off or is_set)][:1]
         if found:
             names = [call.place.job.key for call in found if call.place.job]
