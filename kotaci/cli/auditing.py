@@ -43,6 +43,9 @@ FORMATS = ("text", "json", "sarif", "annotations", "markdown")
 @click.option("--since", default="", help="With --history: from this date, or so long back (90d).  [default: all]")
 @click.option("--base", default="", help="With --history: where pull requests go.  [default: the branch of HEAD]")
 @click.option("--versions", "most_versions", default=200, show_default=True, type=click.IntRange(1, 100_000))
+@click.option(
+    "--store", "store_path", type=click.Path(path_type=Path), help="With --history: measure claims by its runs."
+)
 @click.option("--api-url", show_default="that of the repository's host", help="GitHub Enterprise.")
 def audit_command(
     *,
@@ -64,6 +67,7 @@ def audit_command(
     since: str,
     base: str,
     most_versions: int,
+    store_path: Path | None,
     api_url: str | None,
 ) -> None:
     """Audit workflow files, and what CI depends on, without running anything.
@@ -100,10 +104,11 @@ def audit_command(
             rules=chosen,
             is_shown=is_shown,
             as_json=form == "json",
+            store_path=store_path,
         )
         return
-    if since or base:
-        raise BadInput("--since" if since else "--base", "is told without --history", "give both")
+    if since or base or store_path is not None:
+        raise BadInput("--since, --base and --store", "are told without --history", "give both")
     _check_options(
         form=form, chosen=chosen, baseline=baseline_path, writes_baseline=writes_baseline, fix=fix, writes=writes
     )

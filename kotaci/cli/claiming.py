@@ -70,7 +70,7 @@ def claim_command(
 
     claimed_ratio = _claimed_ratio(change)
     scope = Scope(workflow, job, step)
-    history = _history(store_path, repo or default_repo(ENVIRONMENT), config_path, is_sample=is_sample)
+    history = held_history(store_path, repo or default_repo(ENVIRONMENT), config_path, is_sample=is_sample)
     window = Window.parse(since=since, until=until, as_of=history.as_of)
     sides = find_sides(
         history.tables, at=at, scope=scope, default_branch=history.default_branch, days=days, window=window
@@ -95,7 +95,7 @@ def _claimed_ratio(change: str) -> float:
     return ratio
 
 
-def _history(store_path: Path, repo: str, config_path: str, *, is_sample: bool) -> History:
+def held_history(store_path: Path, repo: str, config_path: str, *, is_sample: bool) -> History:
     """Return all that is held of the repository, with the base branch that the configuration tells."""
     from kotaci.analysis.sides import TABLES
     from kotaci.config import Config

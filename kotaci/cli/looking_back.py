@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 from rich.table import Table as TextTable
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from kotaci.archives.git import PastCommit
     from kotaci.audit import Mark
     from kotaci.audit.history import AuditHistory, Claimed, Fault, LimitChange, LimitSeries, Version
+    from kotaci.cli.measuring import Measured
+
+    AllMeasured: TypeAlias = Mapping[Claimed, Sequence[Measured]]
 
 MOST_ROWS = 15
 """Rows of a table on the terminal; JSON has all."""
@@ -36,8 +39,12 @@ def look_back(
     rules: Sequence[str],
     is_shown: Callable[[Mark], bool],
     as_json: bool,
+    store_path: Path | None,
 ) -> None:
-    """Audit the versions of the clone and print what became of them. Raises BadInput where it is none."""
+    """Audit the versions of the clone and print what became of them. Raises BadInput where it is none.
+
+    Claims are measured by the runs of the store, where one is named.
+    """
     from kotaci.archives.git import branch_of
     from kotaci.archives.past import read_past
     from kotaci.audit.history import HistoryOptions, audit_history
@@ -57,16 +64,26 @@ def look_back(
     if not found.versions:
         raise BadInput(path, "has no version of anything that an audit reads", "widen --since")
     faults = [fault for fault in found.faults if is_shown(fault.mark)]
+    measured = {} if store_path is None else _measure(found.claims, store_path)
     if as_json:
-        click.echo(json.dumps(history_json(found, faults), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(history_json(found, faults, measured), indent=1, ensure_ascii=False))
     else:
-        print_history(found, faults, origin=path.resolve().name)
+        print_history(found, faults, measured, origin=path.resolve().name)
+
+
+def _measure(claims: Sequence[Claimed], store_path: Path) -> AllMeasured:
+    from kotaci.cli.claiming import held_history
+    from kotaci.cli.measuring import measure_claim
+    from kotaci.places import ENVIRONMENT, default_repo
+
+    history = held_history(store_path, default_repo(ENVIRONMENT), "", is_sample=False)
+    return {claim: list(measure_claim(claim, history)) for claim in claims}
 
 
 # -- for people -------------------------------------------------------------------------------------------------------
 
 
-def print_history(found: AuditHistory, faults: Sequence[Fault], *, origin: str) -> None:
+def print_history(found: AuditHistory, faults: Sequence[Fault], measured: AllMeasured, *, origin: str) -> None:
     """Print versions, faults, limits, bursts and claims, each with what it was counted from."""
     first, last = found.versions[0].commit, found.versions[-1].commit
     older = f"; {plural(found.n_left_out, 'older one')} left out (--versions)" if found.n_left_out else ""
@@ -75,7 +92,7 @@ def print_history(found: AuditHistory, faults: Sequence[Fault], *, origin: str) 
     _print_faults(faults)
     _print_limits(found.limits)
     _print_bursts(found)
-    _print_claims(found.claims)
+    _print_claims(found.claims, measured)
 
 
 def _heading(text: str) -> None:
@@ -227,10 +244,11 @@ def _print_bursts(found: AuditHistory) -> None:
         out.print(f"  {len(burst)} in {_length(took)} on {_day(burst[0].authored_at)}: {one_line(burst[0].subject)}")
 
 
-def _print_claims(claims: Sequence[Claimed]) -> None:
+def _print_claims(claims: Sequence[Claimed], measured: AllMeasured) -> None:
     n_raised = sum(bool(claim.raised) for claim in claims)
+    how = "measured by the runs held" if measured else "not measured here"
     _heading(
-        f"{plural(len(claims), 'claim')} about the time CI takes, not measured here; after {n_raised} a time-out of"
+        f"{plural(len(claims), 'claim')} about the time CI takes, {how}; after {n_raised} a time-out of"
         " the same files was raised within two days"
     )
     ordered = sorted(claims, key=lambda claim: (not claim.raised, claim.commit.at))
@@ -242,10 +260,12 @@ def _print_claims(claims: Sequence[Claimed]) -> None:
             after = _length(first.commit.at - claim.commit.at)
             raised = f"{one_line(first.place)} {first.before:g} → {first.after:g}"
             out.print(f"      {after} later: {short_workflow(first.path)}: {raised}{more}")
+        for one in measured.get(claim, ()):
+            out.print(f"      measured: {one_line(one.said)}")
     if len(claims) > MOST_ROWS:
         out.print(f"… and {len(claims) - MOST_ROWS} more; --format json has all", style="dim")
     ratio = next((claim for claim in ordered if claim.ratio is not None and claim.workflows), None)
-    if ratio is not None and ratio.ratio is not None:
+    if not measured and ratio is not None and ratio.ratio is not None:
         percent = f"{100 * (ratio.ratio - 1):+.0f}%"
         workflow = short_workflow(ratio.workflows[0])
         out.print(
@@ -270,7 +290,7 @@ def _length(length: timedelta) -> str:
 # -- for programs -----------------------------------------------------------------------------------------------------
 
 
-def history_json(found: AuditHistory, faults: Sequence[Fault]) -> dict[str, Any]:
+def history_json(found: AuditHistory, faults: Sequence[Fault], measured: AllMeasured) -> dict[str, Any]:
     """Return all of it as plain JSON values."""
     return {
         "base": found.base,
@@ -323,7 +343,7 @@ def history_json(found: AuditHistory, faults: Sequence[Fault]) -> dict[str, Any]
                 "target_s": claim.target_s,
                 "workflows": claim.workflows,
                 "raised": [_change_json(change) for change in claim.raised],
-                "measured": None,
+                "measured": [one.to_json() for one in measured[claim]] if measured else None,
             }
             for claim in found.claims
         ],

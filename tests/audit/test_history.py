@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from kotaci.archives.past import read_past
 from kotaci.audit import Mark, Project
 from kotaci.audit.history import (
     BurstOptions,
+    Claimed,
     HistoryOptions,
     LimitSeries,
     Selection,
@@ -31,7 +33,10 @@ from kotaci.audit.history.claims import read_claims
 from kotaci.audit.history.legs import fits_branch
 from kotaci.audit.history.limits import direction, may_differ
 from kotaci.cli import main
+from kotaci.cli.claiming import held_history
+from kotaci.cli.measuring import measure_claim
 from kotaci.model import Severity
+from kotaci.sample import SAMPLE
 from kotaci.workflows import parse_workflow
 from tests.archives.test_git import Repository
 
@@ -426,3 +431,20 @@ def test_options_that_do_not_meet_are_bad_input(words: list[str], tmp_path: Path
     repository = Repository(tmp_path / "clone")
     repository.commit()
     assert main(["audit", str(repository.path), *words]) == 2
+
+
+def test_a_claim_is_measured_by_the_runs_held() -> None:
+    history = held_history(Path(SAMPLE), "", "", is_sample=True)
+    runs = history["runs"]
+    ours = runs[(runs["workflow"] == CI) & (runs["branch"] == history.default_branch) & (runs["event"] == "push")]
+    sha = str(ours.sort_values("started_at")["head_sha"].iloc[len(ours) // 2])
+    made = replace(commit(0), sha=sha)
+    (judged,) = measure_claim(Claimed(made, "10x faster", 0.1, None, (CI,)), history)
+    assert judged.answer == "contradicted"
+    assert judged.said.startswith("ci.yml: contradicted, ")
+    assert judged.low > 0.1
+    (told,) = measure_claim(Claimed(made, "in 3 min", None, 180, (CI,)), history)
+    assert (told.answer, told.n_after, told.to_json()["low"]) == ("", judged.n_after, None)
+    unknown = Claimed(replace(made, sha="f" * 40), "10x faster", 0.1, None, (CI,))
+    (missed,) = measure_claim(unknown, history)
+    assert missed.said.startswith("ci.yml: not measured, ")
