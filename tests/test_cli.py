@@ -16,6 +16,7 @@ import pytest
 from kotaci.cli import main
 from kotaci.cli.reporting import plain
 from kotaci.places import default_store
+from kotaci.report.runner import Report
 from tests.builders import failed, in_2026, write_zip
 
 Run = Callable[..., tuple[int, str, str]]
@@ -190,16 +191,21 @@ def test_empty_window_is_a_report_that_says_so(run: Run, run_log: Path, tmp_path
     assert out.count("No runs in this window") == 5
 
 
-def test_no_token_reaches_any_output(run_log: Path, tmp_path: Path) -> None:
-    token = "ghp_" + "k0tac1" * 6
+def test_no_token_reaches_any_output(
+    run_log: Path, token: str, sample_reports: dict[str, Report], tmp_path: Path
+) -> None:
     environment = {**os.environ, "GITHUB_TOKEN": token, "KOTACI_STORE": str(tmp_path / "store")}
-    for words in (["import", str(run_log), "--repo", "example/kvstore"], ["report", "--out", str(tmp_path / "out")]):
+    out = ["--out", str(tmp_path / "out")]
+    for words in (["import", str(run_log), "--repo", "example/kvstore"], ["report", "failure_triage", *out]):
         done = subprocess.run(
             [sys.executable, "-m", "kotaci", "--log-json", *words], env=environment, capture_output=True, check=True
         )
         assert token.encode() not in done.stdout + done.stderr
     files = [file for folder in ("store", "out") for file in (tmp_path / folder).rglob("*") if file.is_file()]
     assert len(files) > 5
+    # Those of all notebooks were made with the same token.
+    files += [file for report in sample_reports.values() for file in report.paths.values()]
+    assert len(files) > 25
     assert not any(token.encode() in file.read_bytes() for file in files)
 
 

@@ -21,6 +21,7 @@ from kotaci.store import Batch, open_store
 from kotaci.tables import TABLES
 from tests.builders import AT, failed, job_log, passed, write_all, write_files
 from tests.builders import api_batch as one_attempt
+from tests.commands import start
 
 pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL"),
@@ -54,24 +55,26 @@ def state_of(folder: Path) -> frozenset[tuple[str, int, int]]:
     return frozenset(found)
 
 
-def changes_until_killed(*words: str | Path, watched: Path, at_change: int | None, at_loss: str = "no") -> int:
+def changes_until_killed(
+    processes: Any, *words: str | Path, watched: Path, at_change: int | None, at_loss: str = "no"
+) -> int:
     """Run kotaci, kill it at the n-th change of the watched files that is seen; return how many were seen.
 
     With `at_loss`, kill it also as soon as a file whose name ends so is gone.
 
     The process is watched without a pause, so the moment is as early as a look at the folder lasts.
     """
-    process = subprocess.Popen(kotaci(*words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = processes.Process(target=start, args=(list(map(str, words)), {}))
+    process.start()
     n_seen, before = 0, state_of(watched)
-    while process.poll() is None and n_seen != at_change:
+    while process.is_alive() and n_seen != at_change:
         now = state_of(watched)
         n_seen += now != before
         if any(name.endswith(at_loss) for name in {path for path, *_ in before} - {path for path, *_ in now}):
             break
         before = now
-    if process.poll() is None:
-        process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.join()
     return n_seen
 
 
@@ -112,10 +115,12 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], dict[str, Any], int]:
+def undisturbed(
+    tree: Path, processes: Any, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], dict[str, Any], int]:
     """Return what an undisturbed import tells, its tables, and how many changes of its files were seen."""
     store = tmp_path_factory.mktemp("undisturbed") / "store"
-    n_changes = changes_until_killed("import", tree, "--store", store, watched=store.parent, at_change=None)
+    n_changes = changes_until_killed(processes, "import", tree, "--store", store, watched=store.parent, at_change=None)
     words = told(store)
     assert (words["runs"], words["failed_jobs"], words["logs"]["present"]) == (N_RUNS, N_RUNS // 3, N_RUNS)
     return words, tables(store), n_changes
@@ -123,14 +128,14 @@ def undisturbed(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[d
 
 @pytest.mark.parametrize("seed", range(4))
 def test_an_import_killed_five_times_and_run_again_is_an_undisturbed_import(
-    seed: int, tree: Path, undisturbed: tuple[dict[str, Any], dict[str, Any], int], tmp_path: Path
+    seed: int, tree: Path, undisturbed: tuple[dict[str, Any], dict[str, Any], int], processes: Any, tmp_path: Path
 ) -> None:
     words, frames, n_changes = undisturbed
     store, chance = tmp_path / "store", random.Random(seed)  # noqa: S311  (repeatable on purpose)
     n_killed = 0
     for latest in (n_changes // 2, 6, 6, 6, 6):
         moment = chance.randint(1, max(1, latest))
-        n_seen = changes_until_killed("import", tree, "--store", store, watched=tmp_path, at_change=moment)
+        n_seen = changes_until_killed(processes, "import", tree, "--store", store, watched=tmp_path, at_change=moment)
         n_killed += n_seen == moment
         if (store / "index.sqlite").is_file():
             assert_whole(store)
@@ -173,15 +178,17 @@ def half_built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def built(half_built: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+def built(half_built: Path, processes: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
     """Return the same store with the tables of all, built undisturbed, and how many changes were seen."""
     store = tmp_path_factory.mktemp("built") / "store"
     shutil.copytree(half_built, store)
-    return store, changes_until_killed("store", "--json", "--store", store, watched=store / "facts", at_change=None)
+    return store, changes_until_killed(
+        processes, "store", "--json", "--store", store, watched=store / "facts", at_change=None
+    )
 
 
 def test_tables_killed_while_they_are_built_are_the_old_ones_or_the_new(
-    half_built: Path, built: tuple[Path, int], tmp_path: Path
+    half_built: Path, built: tuple[Path, int], processes: Any, tmp_path: Path
 ) -> None:
     old, new, n_changes = tables(half_built), tables(built[0]), built[1]
     assert (len(old["runs"]), len(new["runs"])) == (40, 80)
@@ -189,7 +196,9 @@ def test_tables_killed_while_they_are_built_are_the_old_ones_or_the_new(
     for number in range(20):
         store, moment = tmp_path / str(number), chance.randint(1, max(1, n_changes // 2))
         shutil.copytree(half_built, store)
-        seen = changes_until_killed("store", "--json", "--store", store, watched=store / "facts", at_change=moment)
+        seen = changes_until_killed(
+            processes, "store", "--json", "--store", store, watched=store / "facts", at_change=moment
+        )
         n_killed += seen == moment
         found = tables(store)
         assert_same_tables(found, old if len(found["runs"]) == 40 else new)
@@ -201,13 +210,13 @@ def test_tables_killed_while_they_are_built_are_the_old_ones_or_the_new(
 
 
 def test_tables_killed_while_the_old_files_are_removed_are_the_new_ones(
-    half_built: Path, built: tuple[Path, int], tmp_path: Path
+    half_built: Path, built: tuple[Path, int], processes: Any, tmp_path: Path
 ) -> None:
     for number in range(2):
         store = tmp_path / str(number)
         shutil.copytree(half_built, store)
         changes_until_killed(
-            "store", "--json", "--store", store, watched=store / "facts", at_change=None, at_loss=".parquet"
+            processes, "store", "--json", "--store", store, watched=store / "facts", at_change=None, at_loss=".parquet"
         )
         assert_same_tables(tables(store), tables(built[0]))
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from copy import deepcopy
@@ -18,21 +16,11 @@ import pytest
 from kotaci.actions import Applied, Kind, write_plan
 from tests.actions.conftest import TOKEN
 from tests.actions.plans import CHECKS, plan_for
+from tests.commands import start
 from tests.github_server import Server
 from tests.github_server.policy import Answer
 
 Apply = Callable[..., list[Applied]]
-
-
-def start(arguments: list[str]) -> None:
-    """Run the command line in a process of its own, silently."""
-    os.environ["GITHUB_TOKEN"] = TOKEN
-    with Path(os.devnull).open("w") as nowhere:
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-    from kotaci.cli import main
-
-    sys.exit(main(arguments))
 
 
 class Killer:
@@ -53,14 +41,6 @@ class Killer:
             os.kill(self.pid, signal.SIGKILL)
             return None
         return told
-
-
-@pytest.fixture(scope="module")
-def processes() -> Any:
-    """Return where processes are forked from that have everything imported."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["kotaci.cli", "kotaci.actions", "kotaci.github", "tests.actions.test_killing"])
-    return context
 
 
 @pytest.mark.slow
@@ -84,7 +64,7 @@ def test_killed_after_any_request_and_applied_again(
             setattr(server.state, name, deepcopy(things))
         for run_id in server.state.runs:
             server.state.runs[run_id] = {1: server.state.runs[run_id][1]}
-        process = processes.Process(target=start, args=(words,))
+        process = processes.Process(target=start, args=(words, {"GITHUB_TOKEN": TOKEN}))
         killer.pid = 0
         killer.arm(n_th)
         process.start()
@@ -118,7 +98,7 @@ def test_two_processes_that_write_in_the_same_moment(
         return plain(request)
 
     monkeypatch.setattr(server, "answer", answer)
-    pair = [processes.Process(target=start, args=(words,)) for _ in range(2)]
+    pair = [processes.Process(target=start, args=(words, {"GITHUB_TOKEN": TOKEN})) for _ in range(2)]
     for process in pair:
         process.start()
     for process in pair:

@@ -42,14 +42,6 @@ def history(sample: Path) -> History:
     return read_history(sample, tables=tables)
 
 
-@pytest.fixture(scope="module")
-def reports(sample: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
-    """All notebooks on the sample."""
-    out = tmp_path_factory.mktemp("reports")
-    done = run(read_notebooks(notebooks_folder()), parameters={"store": str(sample)}, out=out)
-    return {report.name: report for report in done}
-
-
 def truth(kind: str) -> dict[str, Any]:
     """Return the one planted truth of that kind."""
     (found,) = [entry for entry in TRUTHS["truths"] if entry["kind"] == kind]
@@ -82,8 +74,8 @@ def test_what_fell_silent_is_found(history: History) -> None:
     assert int(health.workflows["n_superseded"].sum()) == len(truth("superseded")["run_ids"])
 
 
-def test_reports_are_whole(reports: dict[str, Report]) -> None:
-    for report in reports.values():
+def test_reports_are_whole(sample_reports: dict[str, Report]) -> None:
+    for report in sample_reports.values():
         assert report.error == ""
         assert {path.suffix for path in report.paths.values()} == {".ipynb", ".html", ".md", ".json"}
         page = report.paths["html"].read_text(encoding="utf-8")
@@ -94,10 +86,10 @@ def test_reports_are_whole(reports: dict[str, Report]) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1100, 390])
-def test_no_request_and_no_sideways_scroll(reports: dict[str, Report], browser: Any, width: int) -> None:
-    folder = next(iter(reports.values())).paths["html"].parent
+def test_no_request_and_no_sideways_scroll(sample_reports: dict[str, Report], browser: Any, width: int) -> None:
+    folder = next(iter(sample_reports.values())).paths["html"].parent
     pages = sorted(folder.glob("*.html"))
-    assert len(pages) == len(reports) + 1
+    assert len(pages) == len(sample_reports) + 1
     for path in pages:
         told = look_at(browser, path, width=width)
         assert told == {"requests": [], "dialogs": [], "overflows": False, "titles": 1}, path.name
@@ -105,9 +97,9 @@ def test_no_request_and_no_sideways_scroll(reports: dict[str, Report], browser: 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_what_is_cut_has_a_shadow_at_its_edge(reports: dict[str, Report], browser: Any, scheme: str) -> None:
+def test_what_is_cut_has_a_shadow_at_its_edge(sample_reports: dict[str, Report], browser: Any, scheme: str) -> None:
     page = browser.new_page(viewport={"width": 390, "height": 800}, color_scheme=scheme)
-    page.goto(next(iter(reports.values())).paths["html"].parent.joinpath("failure_triage.html").as_uri())
+    page.goto(next(iter(sample_reports.values())).paths["html"].parent.joinpath("failure_triage.html").as_uri())
     for selector in (".k-scroll", ".k-card pre"):
         cut = [box for box in page.locator(selector).all() if box.evaluate("box => box.scrollWidth > box.clientWidth")]
         box = cut[0]
