@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kotaci.audit.globs import filter_pattern
+from kotaci.audit.globs import fits
 from kotaci.workflows import Trigger, WorkflowFile, WorkflowJob, legs_of
 
 MAX_CALL_DEPTH = 10
@@ -57,12 +57,12 @@ def is_started(trigger: Trigger, base: str) -> bool:
 
 def fits_branch(patterns: Sequence[str], branch: str) -> bool:
     """Return whether a filter lets the branch through: the last pattern that fits decides, `!` takes out."""
-    fits = False
+    is_in = False
     for pattern in patterns:
         is_negative = pattern.startswith("!")
-        if filter_pattern(pattern.removeprefix("!")).fullmatch(branch):
-            fits = not is_negative
-    return fits
+        if fits(pattern, branch):
+            is_in = not is_negative
+    return is_in
 
 
 def _legs(file: WorkflowFile, files: Mapping[str, WorkflowFile], depth: int) -> Legs:
