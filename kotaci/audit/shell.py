@@ -57,6 +57,8 @@ class Command:
     piped_to: tuple[str, ...] = ()
     """the words of the next command of its pipeline"""
     redirects: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()
+    """the conditions it stands under, the nearest first: of `if`, `elif`, `case`, and before `&&` and `||`"""
 
     @property
     def name(self) -> str:
@@ -172,6 +174,7 @@ class _Reader:
                 env=tuple(env),
                 piped_to=tuple(self.words_of(after)) if after is not None else (),
                 redirects=tuple(self.text(one) for one in around.children[1:]) if around is not None else (),
+                under=tuple(self.conditions(node)),
             )
         )
         if words and words[0] == "set":
@@ -212,6 +215,22 @@ class _Reader:
                 return Unheard.NOT_STOPPED
             child = parent
         return Unheard.NO
+
+    def conditions(self, node: Node) -> Iterator[str]:
+        """Yield what decides whether the command is reached, as written."""
+        child = node
+        while (parent := child.parent) is not None:
+            if parent.type in {"if_statement", "elif_clause"} and not _is_condition(parent, child):
+                then = next((one for one in parent.children if one.type == "then"), parent)
+                yield " ".join(self.text(one) for one in parent.children[1:] if one.end_byte <= then.start_byte)
+            elif parent.type == "case_statement" and (value := parent.child_by_field_name("value")) not in {
+                None,
+                child,
+            }:
+                yield self.text(value) if value is not None else ""
+            elif parent.type == "list" and parent.named_children[0] != child:
+                yield self.text(parent.named_children[0])
+            child = parent
 
     def cannot_fail(self, node: Node) -> bool:
         """Tell whether what stands behind `||` ends well whatever happened: nothing exits, the last cannot fail, and

@@ -44,6 +44,23 @@ def test_words_are_without_quotes_and_keep_expressions() -> None:
     assert (found.value("--profile"), found.env, found.redirects) == ("ci", (("FOO", "1"),), ("2>&1",))
 
 
+@pytest.mark.parametrize(
+    ("text", "under"),
+    [
+        ("cargo test", ()),
+        ("if cargo test; then echo; fi", ()),
+        ('if [ "$REF" = main ]; then cargo test; fi', ('[ "$REF" = main ] ;',)),
+        ("if a; then b; elif c; then if d; then cargo test; fi; fi", ("d ;", "c ;", "a ;")),
+        ("if a; then b; else cargo test; fi", ("a ;",)),
+        ("a && cargo test", ("a",)),
+        ("case $REF in main) cargo test;; esac", ("$REF",)),
+    ],
+)
+def test_what_a_command_stands_under(text: str, under: tuple[str, ...]) -> None:
+    found = next(one for one in parse_script(text).commands if one.name == "cargo")
+    assert found.under == under
+
+
 def test_lines_count_from_that_of_the_file() -> None:
     script = parse_script("set -o pipefail\n\ncurl x \\\n  | bash\n", line=10)
     assert [(one.name, one.line) for one in script.commands] == [("set", 10), ("curl", 12), ("bash", 13)]

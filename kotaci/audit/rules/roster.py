@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kotaci.audit.cargo import CargoCall
+from kotaci.audit.conditions import can_hold, worlds_of
 from kotaci.audit.marks import Mark
 from kotaci.audit.project import Project
 from kotaci.audit.runs import Roster, read_roster
@@ -62,6 +63,58 @@ def _commands(roster: Roster, package: Package) -> str:
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+_ASKS_FOR_BRANCH = re.compile(
+    r"github\.(?:ref|base_ref|event_name|head_ref)|GITHUB_(?:REF|BASE_REF|EVENT_NAME|HEAD_REF)"
+)
+_OF_PULL_REQUESTS = ("pull_request", "merge_group", "pull_request_target", "workflow_call")
+
+
+def tests_not_before_merge(project: Project) -> Iterator[Mark]:
+    """Fire on test targets without which a pull request may pass: other events run them, or a script for a branch."""
+    roster = read_roster(project) if project.workflows and project.is_rust else None
+    if roster is None or not roster.is_whole:
+        return
+    before = [call for call in roster.calls if _may_run_before_merge(call)]
+    sure = [call for call in before if not _is_asked_for(call)]
+    certain = {id(call) for call in sure}
+    if not sure:
+        return
+    for package in _packages(roster):
+        targets = [one for one in package.of_kind("test") if _tests_of(project, one)]
+        running = {one.name: roster.running(package, one) for one in targets}
+        missed = [one for one in targets if running[one.name] and certain.isdisjoint(map(id, running[one.name]))]
+        if not missed:
+            continue
+        others = sorted({(call.place.path, call.command.line) for one in missed for call in running[one.name]})
+        asking = sorted((call.place.path, call.command.line) for call in before if id(call) not in certain)
+        where = [f"{path.rpartition('/')[2]}:{line}" for path, line in others]
+        path, line = next((one for one in asking if one in others), others[0])
+        yield Mark(
+            path,
+            line,
+            f"package {package.name}, tests that a pull request may skip",
+            f"a pull request may pass without {len(missed)} of {len(targets)} test targets of {package.name} "
+            f"({_listed([one.name for one in missed])}): {_listed(where)} runs them only on other events, for a label "
+            "or where the script asks for the branch",
+            also=tuple(one for one in others if one != (path, line)),
+        )
+
+
+def _is_asked_for(call: CargoCall) -> bool:
+    """Tell whether a label decides that the call runs, or its script by the branch or event."""
+    conditions = f"{call.place.job.condition if call.place.job else ''} {call.place.step.condition}"
+    return "labels" in conditions or any(map(_ASKS_FOR_BRANCH.search, call.command.under))
+
+
+def _may_run_before_merge(call: CargoCall) -> bool:
+    """Tell whether a pull request may start the call, as far as conditions of its job and step tell."""
+    file, job = call.place.file, call.place.job
+    if file is None or job is None:
+        return True
+    worlds = [one for one in worlds_of(file) if one.said.partition(" ")[0] in _OF_PULL_REQUESTS]
+    return any(can_hold(job.condition, one) and can_hold(call.place.step.condition, one) for one in worlds)
 
 
 def feature_never_enabled(project: Project) -> Iterator[Mark]:
@@ -233,6 +286,7 @@ def _shown(call: CargoCall) -> str:
 
 RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {
     "tests-in-no-job": tests_in_no_job,
+    "tests-not-before-merge": tests_not_before_merge,
     "feature-never-enabled": feature_never_enabled,
     "ignored-never-run": ignored_never_run,
     "selects-no-test": selects_no_test,
