@@ -9,9 +9,9 @@ import pandas as pd
 
 from kotaci.analysis.pricing import UNPRICED
 from kotaci.audit import CLASSES, Mark, read_cards
-from kotaci.audit.fixing import Fix, plan_fixes, to_diff
+from kotaci.audit.mending import diff_of, mend
 from kotaci.facts import History
-from kotaci.model import Finding, Price, Severity, plural, short_workflow
+from kotaci.model import Certainty, Finding, Price, Severity, plural, short_workflow
 from kotaci.pages.pricing import TABLES, Audited, Placed, audit_history
 from kotaci.report import charts, words
 from kotaci.report.blocks import (
@@ -99,11 +99,13 @@ def _dearest(history: History, audited: Audited) -> Inline:
     if not audited.n_runs:
         held = f"; the newest it holds is of {words.time(history.as_of)}" if history.as_of else ""
         return sentence("None has a price: the store holds no run of this window{held}.", held=held)
-    first = audited.placed[0].finding
-    if not _costs(first.price):
+    costly = [finding for finding in audited.findings if _costs(finding.price)]
+    if not costly:
         return sentence("None of them cost anything that these {n} tell.", n=plural(audited.n_runs, "run"))
+    first = next((finding for finding in costly if finding.certainty != Certainty.LOW), costly[0])
     return sentence(
-        "The dearest, {subject}, {claim}: {price}.",
+        "{which}, {subject}, {claim}: {price}.",
+        which="The dearest" if first is costly[0] else "The dearest that is more than a guess",
         subject=code(first.subject),
         claim=coded(first.claim),
         price=_price(first.price, audited.days),
@@ -332,18 +334,24 @@ def audit_actions(audited: Audited) -> Block:
 
 def patches(audited: Audited) -> Block:
     """Return the remedies that are mechanical as one diff a file, to copy; folded."""
-    fixes, left = plan_fixes(audited.found.project.tree, [one.mark for one in audited.placed])
-    if not fixes:
+    tree, marks = audited.found.project.tree, [one.mark for one in audited.placed]
+    mended = mend(tree, marks, found=marks)
+    if not mended.texts:
         return note(sentence("No finding has a patch: what to change is for people to decide."))
-    n = sum(len(fix.marks) for fix in fixes)
-    shown = [copyable(to_diff(fix), caption=_changes(fix)) for fix in fixes]
-    more = f"; {len(left)} more are left for later: apply these, then audit again" if left else ""
-    return details(f"{plural(n, 'patch', 'patches')} in {plural(len(fixes), 'file')}{more}", shown)
-
-
-def _changes(fix: Fix) -> Inline:
-    said = dict.fromkeys(mark.patch.said for mark in fix.marks if mark.patch is not None)
-    return sentence("{path}: {said}", path=code(fix.path), said=coded("; ".join(said)))
+    said: dict[str, dict[str, None]] = {}
+    for mark in mended.done:
+        if mark.patch is not None:
+            said.setdefault(mark.patch.path, {})[mark.patch.said] = None
+    shown = [
+        copyable(
+            "".join(diff_of(path, tree.text(path), text)),
+            caption=sentence("{path}: {said}", path=code(path), said=coded("; ".join(said.get(path, {})))),
+        )
+        for path, text in sorted(mended.texts.items())
+    ]
+    more = f"; {len(mended.left)} more are left for later: apply these, then audit again" if mended.left else ""
+    n = f"{plural(len(mended.done), 'patch', 'patches')} in {plural(len(shown), 'file')}"
+    return details(f"{n}{more}", shown)
 
 
 def unread_note(audited: Audited) -> Block:
