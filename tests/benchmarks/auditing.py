@@ -76,7 +76,7 @@ def write_repository(folder: Path, *, n_workflows: int = 14, n_jobs: int = 4, n_
     folder.joinpath("Cargo.toml").write_text(MANIFEST, encoding="utf-8")
 
 
-def measure_audit(folder: Path, *, n_workflows: int = 14, n_tests: int = 50, n_rounds: int = 5) -> list[Row]:
+def measure_audit(folder: Path, *, n_workflows: int = 14, n_tests: int = 50, n_rounds: int = 3) -> list[Row]:
     """Return seconds of the rules alone, then of the whole command with and without linters, as medians."""
     at = folder / "audited"
     write_repository(at, n_workflows=n_workflows, n_tests=n_tests)
