@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
-from rich.table import Table as TextTable
 
 from kotaci.cli.terminal import out, progress
 from kotaci.model import BadInput, Severity, Window, plural, short_workflow
@@ -100,12 +99,12 @@ def _heading(text: str) -> None:
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, n_more: int = 0) -> None:
-    table = TextTable(show_edge=False, pad_edge=False, box=None, padding=(0, 2, 0, 0))
-    for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=place == 0)
-    for row in rows:
-        table.add_row(*(one_line(cell, width=200) for cell in row))
-    out.print(table, soft_wrap=False)
+    """Print rows below their columns; no cell is folded, so that a line stays one whatever the width."""
+    shown = [[one_line(cell, width=200) for cell in row] for row in rows]
+    widths = [max(map(len, cells)) for cells in zip(columns, *shown, strict=True)]
+    for place, row in enumerate([columns, *shown]):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        out.print("  ".join(cells).rstrip(), style="dim" if place == 0 else None)
     if n_more > 0:
         out.print(f"… and {n_more} more; --format json has all", style="dim")
 
@@ -125,7 +124,7 @@ def _print_versions(found: AuditHistory) -> None:
         )
         for one in _thinned(steps)
     ]
-    columns = ("date", "commit", "jobs", "legs of a PR", "push", "schedule", "test files run", "high/medium/low", "")
+    columns = ("date", "commit", "jobs", "PR legs", "push", "schedule", "test files run", "high/medium/low", "")
     _table(columns, rows, n_more=len(steps) - len(rows))
     out.print(
         "Legs: at most, filters of paths and conditions aside; + stands for matrices known only at run time. Tests:"
