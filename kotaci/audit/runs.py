@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from kotaci.audit.cargo import CargoCall, Work, calls_of
 from kotaci.audit.checks import bare_words
@@ -27,13 +27,18 @@ class Roster:
     calls: tuple[CargoCall, ...]
     is_whole: bool
 
+    @cached_property
+    def reached(self) -> tuple[tuple[Workspace, tuple[Package, ...]] | None, ...]:
+        """The packages of each call, in the order of the calls; None where that cannot be decided."""
+        return tuple(selected_packages(self.workspaces, call) for call in self.calls)
+
     def running(self, package: Package, target: Target) -> tuple[CargoCall, ...]:
         """Return the calls that run that test target, or may."""
-        return tuple(call for call in self.calls if self._reaches(call, package) and selects(call, target))
-
-    def _reaches(self, call: CargoCall, package: Package) -> bool:
-        found = selected_packages(self.workspaces, call)
-        return found is None or package in found[1]
+        return tuple(
+            call
+            for call, found in zip(self.calls, self.reached, strict=True)
+            if (found is None or package in found[1]) and selects(call, target)
+        )
 
 
 @lru_cache(maxsize=2)
