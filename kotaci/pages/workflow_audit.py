@@ -54,6 +54,7 @@ MOST_CARDS = 8
 AROUND = 2
 """Lines quoted before and after those of a finding."""
 MOST_LINES = 12
+MOST_REASONS = 4
 MOST_SUBJECT = 36
 """Characters of a place in the table, where it does not wrap."""
 
@@ -231,7 +232,10 @@ def prices_note(audited: Audited) -> Block:
     if priced and without:
         told.append(sentence("{n} without a price:", n=plural(sum(without.values()), "finding")))
     if without:
-        told.append(join([f"{n:,} × {why}" for why, n in without.most_common()], sep="; "))
+        shown = without.most_common(MOST_REASONS)
+        more = without.total() - sum(n for _, n in shown)
+        rest = [f"{more:,} × for other reasons"] if more else []
+        told.append(join([*(f"{n:,} × {why}" for why, n in shown), *rest], sep="; "))
     return note(join(told, sep=" "))
 
 
