@@ -84,9 +84,8 @@ def sample_reports(sample: Path, cache: Path, token: str) -> dict[str, Report]:
 def processes() -> Any:
     """Return where processes are forked from that have everything imported: they live and die as any other does."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["kotaci.cli", "kotaci.actions", "kotaci.archives", "kotaci.facts", "tests.commands"]
-    )
+    rooms = ("cli", "actions", "archives", "archives.git", "facts", "github", "store")
+    context.set_forkserver_preload([*(f"kotaci.{room}" for room in rooms), "tests.commands"])
     return context
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import re
@@ -74,13 +73,11 @@ def whole_things(store: Store) -> set[str]:
 
 
 @pytest.mark.slow
-def test_fifty_kills_at_random_moments(server: Any, tmp_path: Path) -> None:
+def test_fifty_kills_at_random_moments(server: Any, processes: Any, tmp_path: Path) -> None:
     with open_store(tmp_path / "calm", create=True) as calm:
         assert fetch_from(server, calm).is_complete
         expected = held(calm)
     folder, rng = tmp_path / "store", random.Random(11)  # noqa: S311
-    processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["kotaci.cli.fetching", "kotaci.github", "kotaci.archives.git"])
     n_killed, known = 0, set[str]()
     while n_killed < N_KILLS:
         server.forget()
