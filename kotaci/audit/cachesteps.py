@@ -89,7 +89,8 @@ def read_cache_step(place: Place) -> CacheStep | None:
         key = step.input("shared-key") or step.input("key")
         return CacheStep(place, Use.BOTH, is_rust_cache=True, paths=tuple(paths), key=key, restore_keys=())
     uses = {CACHE: Use.BOTH, f"{CACHE}/restore": Use.RESTORE, f"{CACHE}/save": Use.SAVE}
-    if step.action not in uses:
+    # GitHub has switched v1 and v2 off: such a step fails, and keeps nothing.
+    if step.action not in uses or re.fullmatch(r"v[12](?:\..*)?", step.uses.partition("@")[2]):
         return None
     lines = [line.strip() for line in step.input("path").splitlines()]
     return CacheStep(

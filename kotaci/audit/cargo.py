@@ -166,11 +166,15 @@ _SELECTING = ("--lib", "--bins", "--tests", "--examples", "--benches", "--all-ta
 _SELECTING_ONE = ("--bin", "--test", "--example", "--bench")
 
 
-def is_in_branch(place: Place, command: Command) -> bool:
-    """Return whether a command stands in an `if` or `case` of its script, by the words that lines begin with."""
+def is_in_branch(place: Place, command: Command, *, or_loop: bool = False) -> bool:
+    """Return whether a command stands in an `if` or `case` of its script, by the words that lines begin with; with
+    `or_loop` also in a loop, which may turn no time."""
+    opens, closes = {"if", "case"}, {"fi", "esac"}
+    if or_loop:
+        opens, closes = opens | {"for", "while", "until"}, closes | {"done"}
     lines = place.step.run.splitlines()[: max(command.line - place.step.run_line + 1, 0)]
     words = [line.split(maxsplit=1)[0].rstrip(";") for line in lines if line.strip()]
-    n_open = sum(word in {"if", "case"} for word in words) - sum(word in {"fi", "esac"} for word in words)
+    n_open = sum(word in opens for word in words) - sum(word in closes for word in words)
     return n_open > 0
 
 

@@ -73,8 +73,8 @@ class Project:
 
     @cached_property
     def jobs(self) -> tuple[tuple[WorkflowFile, WorkflowJob], ...]:
-        """Every job of every workflow, with its file."""
-        return tuple((file, job) for file in self.workflows for job in file.jobs)
+        """Every job of every workflow, with its file; none of a file that GitHub refuses, where nothing runs."""
+        return tuple((file, job) for file in self.workflows if not file.problems for job in file.jobs)
 
     @cached_property
     def places(self) -> tuple[Place, ...]:

@@ -177,9 +177,23 @@ def _texts(tree: Tree) -> tuple[tuple[str, str, int], ...]:
     for path in sorted(path for path in tree.paths if path.endswith(".rs") and _TESTED.search(path)):
         text = tree.text(path) or ""
         unit = None if is_integration(path) else _UNIT.search(text)
-        if len(text) <= MAX_CHARACTERS and (unit or is_integration(path)):
+        if len(text) <= MAX_CHARACTERS and (is_integration(path) or (unit and _is_module(tree, path))):
             found.append((path, text, unit.start() if unit else 0))
     return tuple(found)
+
+
+def _is_module(tree: Tree, path: str) -> bool:
+    """Tell whether a source is compiled as far as the file beside or above it tells: that declares it by `mod`."""
+    folder, _, name = path.rpartition("/")
+    if name == "mod.rs":
+        folder, _, name = folder.rpartition("/")
+    name = name.removesuffix(".rs")
+    if name in {"lib", "main", "build"} or folder.endswith("bin"):
+        return True
+    beside = [f"{folder}/{one}.rs" for one in ("lib", "main", "mod")] + [f"{folder}.rs"]
+    parents = [text for one in beside if (text := tree.text(one)) is not None]
+    declares = re.compile(rf"^[^/\n]*\bmod\s+(?:r#)?{re.escape(name)}\b|\bpath\s*=", re.MULTILINE)
+    return not parents or any(declares.search(text) for text in parents)
 
 
 def is_integration(path: str) -> bool:

@@ -258,6 +258,9 @@ class _Reader:
         found = self.mapping(node, "strategy")
         if found is None:
             return None
+        for entry in found.entries:
+            if entry.key not in {"matrix", "fail-fast", "max-parallel"}:
+                self.complain(entry.line, f"strategy has no key '{entry.key}'")
         matrix = found.get("matrix")
         expansion = expand_matrix(matrix) if matrix is not None else None
         for line, message in expansion.problems if expansion else ():

@@ -111,7 +111,8 @@ def superseded_runs_go_on(project: Project) -> Iterator[Mark]:
         patch = insert_concurrency(project.tree.text(file.path) or "", file) if not asked else None
         why = "its concurrency does not cancel" if file.concurrency else "there is no concurrency group"
         claim = f"a new push to a pull request leaves the run before it going: {why}"
-        severity = None if any(_is_work(place) for job in jobs for place in project.of_job(file, job)) else Severity.LOW
+        held = [job for job in jobs if can_hold(job.condition, world)]
+        severity = None if any(_is_work(place) for job in held for place in project.of_job(file, job)) else Severity.LOW
         yield Mark(file.path, trigger.line, "workflow", claim, severity=severity, patch=patch)
 
 

@@ -271,12 +271,12 @@ def tool_not_locked(project: Project) -> Iterator[Mark]:
             told.setdefault(call.place.path, []).append(call)
     for path, calls in told.items():
         first = calls[0]
-        said = ", ".join(dict.fromkeys(name for call in calls for name in call.names))
+        said = _by_job([(_key(call.place), call.names) for call in calls])
         claim = f"cargo install {said} lacks --locked, so the newest dependencies of that day are built"
         also = tuple((path, call.command.line) for call in calls[1:])
         text = project.tree.text(path) or ""
         patch = insert_word(text, path, first.command.line, "--locked", after="cargo install") if not also else None
-        yield Mark(path, first.command.line, first.place.subject, claim, job=_key(first.place), also=also, patch=patch)
+        yield Mark(path, first.command.line, "cargo install", claim, job=_key(first.place), also=also, patch=patch)
 
 
 def download_without_retry(project: Project) -> Iterator[Mark]:
@@ -285,7 +285,10 @@ def download_without_retry(project: Project) -> Iterator[Mark]:
     for place, command in _commands_of(project.places):
         if command.name != "curl" or command.has("--retry") or not _is_download(command):
             continue
-        if command.unheard in {Unheard.OR, Unheard.TESTED, Unheard.BACKGROUND} or _LOOP.search(place.step.run):
+        # An unpacker at the end of the pipe fails for what curl did not bring; a shell or a `tee` is content.
+        is_unpacked = command.unheard is Unheard.PIPE and not _UNPACKS.isdisjoint(command.piped_to[:2])
+        is_heard = is_unpacked or command.unheard in {Unheard.NO, Unheard.SUBSTITUTED}
+        if not is_heard or _LOOP.search(place.step.run):
             continue
         if (place.path, place.step.line) in told:
             continue
@@ -297,6 +300,7 @@ def download_without_retry(project: Project) -> Iterator[Mark]:
         yield Mark(place.path, command.line, place.subject, claim, job=_key(place), patch=patch)
 
 
+_UNPACKS = frozenset({"tar", "gunzip", "gzip", "unzip", "xz", "zstd", "bsdtar"})
 _LOOP = re.compile(r"^\s*(?:for|until|while)\b|\bretry\b", re.MULTILINE)
 _LOCAL = re.compile(r"://(?:localhost|127\.|0\.0\.0\.0|\[::1\]|host\.docker)|health|/status\b|/ping\b", re.IGNORECASE)
 _SENDS = re.compile(r"-X|--request|-d|--data.*|-F|--form|-T|--upload-file|--json|-I|--head")
@@ -387,7 +391,7 @@ _LOCAL_DEB = re.compile(r"\.deb\b|--reinstall")
 
 def pip_without_versions(project: Project) -> Iterator[Mark]:
     """Fire once a file where pip installs packages by name alone."""
-    told: dict[str, tuple[Place, Command, list[str]]] = {}
+    told: dict[str, list[tuple[Place, Command, list[str]]]] = {}
     for place, command in _commands_of(project.places):
         words = list(command.words)
         if words[:1] and re.fullmatch(r"python[\d.]*", command.name) and words[1:3] == ["-m", "pip"]:
@@ -400,11 +404,20 @@ def pip_without_versions(project: Project) -> Iterator[Mark]:
             continue
         names = [name for name in _pip_names(words[2:]) if name not in {"pip", "setuptools", "wheel"}]
         if names:
-            told.setdefault(place.path, (place, command, []))[2].extend(names)
-    for path, (place, command, names) in told.items():
-        said = ", ".join(dict.fromkeys(names))
-        claim = f"pip installs {said} without versions, so the job changes with every release of theirs"
-        yield Mark(path, command.line, place.subject, claim, job=_key(place))
+            told.setdefault(place.path, []).append((place, command, names))
+    for path, found in told.items():
+        said = _by_job([(_key(place), names) for place, _, names in found])
+        claim = f"pip installs {said} without versions, so the file's jobs change with every release of theirs"
+        (place, first, _), also = found[0], tuple((path, command.line) for _, command, _ in found[1:])
+        yield Mark(path, first.line, "pip install", claim, job=_key(place), also=also)
+
+
+def _by_job(found: Iterable[tuple[str, Iterable[str]]]) -> str:
+    """Return names with the job each belongs to."""
+    held: dict[str, dict[str, None]] = {}
+    for job, names in found:
+        held.setdefault(job, {}).update(dict.fromkeys(names))
+    return "; ".join(", ".join(names) + (f" in job {job}" if job else "") for job, names in held.items())
 
 
 def _pip_names(words: list[str]) -> Iterator[str]:

@@ -103,7 +103,8 @@ def incremental_in_ci(project: Project) -> Iterator[Mark]:
             calls = [call for place in places for call in calls_of(project, place)]
             if any(cache.is_rust_cache for cache in caches):
                 continue
-            found += [call for call in calls if _is_incremental(call, is_off=off or is_set)][:1]
+            certain = [call for call in calls if not is_in_branch(call.place, call.command, or_loop=True)]
+            found += [call for call in certain if _is_incremental(call, is_off=off or is_set)][:1]
         if found:
             names = [call.place.job.key for call in found if call.place.job]
             claim = (
