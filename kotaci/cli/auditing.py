@@ -42,7 +42,14 @@ FORMATS = ("text", "json", "sarif", "annotations", "markdown")
 @click.option("--history", "looks_back", is_flag=True, help="Audit earlier versions of the clone at PATH too.")
 @click.option("--since", default="", help="With --history: from this date, or so long back (90d).  [default: all]")
 @click.option("--base", default="", help="With --history: where pull requests go.  [default: the branch of HEAD]")
-@click.option("--versions", "most_versions", default=200, show_default=True, type=click.IntRange(1, 100_000))
+@click.option(
+    "--versions",
+    "most_versions",
+    default=200,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="With --history: the newest so many.",
+)
 @click.option(
     "--store", "store_path", type=click.Path(path_type=Path), help="With --history: measure claims by its runs."
 )
@@ -96,7 +103,7 @@ def audit_command(
         from kotaci.cli.looking_back import look_back
 
         look_back(
-            Path(what),
+            Path(what).expanduser(),
             ref=commit or "HEAD",
             since=since,
             base=base,
