@@ -163,10 +163,15 @@ def read_sources(tree: Tree, needle: re.Pattern[str]) -> Iterator[Source]:
     for path, text, start in _texts(tree):
         if needle.search(text, start) is None:
             continue
-        tokens = parse_tokens(text[start:], text.count("\n", 0, start) + 1)
-        tests = tuple(find_tests(tokens))
+        tokens, tests = _parsed(text[start:], text.count("\n", 0, start) + 1)
         if tests or is_integration(path):
             yield Source(path, tokens, tests)
+
+
+@lru_cache(maxsize=2048)
+def _parsed(text: str, first_line: int) -> tuple[tuple[Token, ...], tuple[Test, ...]]:
+    tokens = parse_tokens(text, first_line)
+    return tokens, tuple(find_tests(tokens))
 
 
 # Several rules read the same sources, one after the other.
