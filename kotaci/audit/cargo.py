@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from kotaci.audit.project import Place, Project
@@ -186,6 +187,17 @@ def cargo_calls(project: Project) -> Iterator[CargoCall]:
 
 def calls_of(project: Project, place: Place, *, leg: Leg | None = None) -> Iterator[CargoCall]:
     """Yield the calls of cargo in one step, with the values of that leg filled in."""
+    known = _open_calls(project).get(id(place)) if leg is None else None
+    yield from _calls_of(project, place, leg) if known is None else known
+
+
+# Many rules ask for the same calls of one project.
+@lru_cache(maxsize=2)
+def _open_calls(project: Project) -> Mapping[int, Sequence[CargoCall]]:
+    return {id(place): tuple(_calls_of(project, place, None)) for place in project.places}
+
+
+def _calls_of(project: Project, place: Place, leg: Leg | None) -> Iterator[CargoCall]:
     aliases = cargo_aliases(project)
     for command in place.script.commands:
         call = read_call(place, command, aliases=aliases, leg=leg)
@@ -198,6 +210,7 @@ def cargo_config(project: Project) -> Mapping[str, Any]:
     return next((found for name in ("config.toml", "config") if (found := project.toml(f".cargo/{name}"))), {})
 
 
+@lru_cache(maxsize=2)
 def cargo_aliases(project: Project) -> dict[str, tuple[str, ...]]:
     """Return the words behind each alias of cargo's configuration."""
     written = cargo_config(project).get("alias")

@@ -89,7 +89,16 @@ class Project:
 
     def of_job(self, file: WorkflowFile, job: WorkflowJob) -> tuple[Place, ...]:
         """Return the steps of that job."""
-        return tuple(place for place in self.places if place.file is file and place.job is job)
+        return self._by_job.get((id(file), id(job)), ())
+
+    @cached_property
+    def _by_job(self) -> Mapping[tuple[int, int], tuple[Place, ...]]:
+        found: dict[tuple[int, int], tuple[Place, ...]] = {}
+        for place in self.places:
+            if place.file is not None and place.job is not None:
+                key = (id(place.file), id(place.job))
+                found[key] = (*found.get(key, ()), place)
+        return found
 
     def commands(self, *names: str) -> Iterator[tuple[Place, Command]]:
         """Yield the commands of all scripts whose program has one of these names; all without a name."""
