@@ -107,18 +107,18 @@ def to_findings(
 
 
 def group_marks(marks: Iterable[Mark]) -> dict[str, dict[str, list[list[Mark]]]]:
-    """Return the marks by class, in the order of the classes, then by file; what a linter says of many lines of a file
-    in the same words is one list, of ours each mark is a list of its own."""
+    """Return the marks by class, in the order of the classes, then by file, the most severe first; what is said in the
+    same words of several places of a file is one list."""
     titles = list(CLASSES.values())
 
-    def rank(mark: Mark) -> tuple[int, str, str, int]:
-        group = describe(mark.rule).group
-        return titles.index(group) if group in titles else len(titles), group, mark.path, mark.line
+    def rank(mark: Mark) -> tuple[int, str, int, str, int]:
+        said = describe(mark.rule)
+        place = titles.index(said.group) if said.group in titles else len(titles)
+        return place, said.group, -(mark.severity or said.severity), mark.path, mark.line
 
     groups: dict[str, dict[str, dict[tuple[object, ...], list[Mark]]]] = {}
     for mark in sorted(marks, key=rank):
         said = describe(mark.rule)
         same = groups.setdefault(said.group, {}).setdefault(mark.path, {})
-        place = "" if said.url else (mark.subject, mark.line)
-        same.setdefault((mark.rule, place, mark.claim, mark.severity, mark.certainty), []).append(mark)
+        same.setdefault((mark.rule, mark.claim, mark.severity, mark.certainty), []).append(mark)
     return {group: {path: list(same.values()) for path, same in by_path.items()} for group, by_path in groups.items()}

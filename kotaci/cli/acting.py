@@ -233,8 +233,11 @@ def _apply(plan: Plan, *, api_url: str | None, points: int, is_dry: bool) -> Non
 
 
 def _say_done(one: Applied) -> None:
+    from kotaci.report.words import one_line
+
     besides = f"; {one.besides}" if one.besides else ""
-    out.print(f"{one.done} · {one.action.kind} · {one.action.target}{besides} {one.url}".rstrip())
+    title = f": {one_line(one.action.title)}" if one.action.title else ""
+    out.print(f"{one.done} · {one.action.kind} · {one.action.target}{title}{besides} {one.url}".rstrip())
 
 
 @click.command("publish")

@@ -294,8 +294,9 @@ def _fix(found: Audit, shown: Sequence[Mark], folder: Path | None, look: Callabl
     for left, reason in mended.left:
         complain(f"left out: {left.path}:{left.line} {left.rule}: {reason}")
     if folder is None or not mended.texts:
-        more = "; --write makes it" if mended.texts else ""
-        err.print(f"{plural(len(mended.done), 'finding')} mended in {plural(len(mended.texts), 'file')}{more}")
+        n_done = f"{len(mended.done):,} of {plural(len(shown), 'finding')} can be mended"
+        more = "; nothing is written yet: add --write" if mended.texts else ""
+        err.print(f"{n_done}, in {plural(len(mended.texts), 'file')}{more}")
         return found
     written = {path for path, text in mended.texts.items() if _write(folder, path, tree.text(path), text)}
     after = look()

@@ -36,7 +36,10 @@ def print_audit(found: Audit, marks: Sequence[Mark], *, repo: str) -> None:
             for place in places:
                 said, mark = describe(place[0].rule), place[0]
                 _print_place(found, place, said, repo=repo)
-                out.print(f"      {one_line(mark.claim if said.url else f'{mark.subject}: {mark.claim}', width=1000)}")
+                subjects = [one_line(name) for name in dict.fromkeys(one.subject for one in place)]
+                more = f" and {len(subjects) - MAX_LINES} more" if len(subjects) > MAX_LINES else ""
+                where = "" if said.url else f"{'; '.join(subjects[:MAX_LINES])}{more}: "
+                out.print(f"      {where}{one_line(mark.claim, width=1000)}")
                 if mark.also:
                     more = f" and {len(mark.also) - MAX_LINES} more" if len(mark.also) > MAX_LINES else ""
                     others = (f"{one_line(where)}:{line}" for where, line in mark.also[:MAX_LINES])

@@ -92,9 +92,12 @@ def _write(file: Path, text: str) -> None:
 
 
 def _next(wanted: str) -> str:
-    told = "" if wanted else "Tell it what to install: gh variable set KOTACI_INSTALL\n"
+    install = "gh variable set KOTACI_INSTALL --body git+https://github.com/OWNER/kotaci@COMMIT"
+    told = "" if wanted else f"Tell it what to install: {install}\n"
     return (
         f"\nNext:\n{told}Commit both and push them to the default branch.\n"
+        'An issue for it to keep up to date: gh issue create --title "CI report" --body ""\n'
+        "Its number: gh variable set KOTACI_ISSUE --body NUMBER\n"
         "Run it once: gh workflow run ci-report.yml\n"
-        "Keep an issue up to date with it: gh variable set KOTACI_ISSUE"
+        "It opens issues of its own too: take the last step of the job publish away where you do not want that."
     )

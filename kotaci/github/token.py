@@ -30,7 +30,8 @@ def find_token(environment: Mapping[str, str], *, host: str, is_named: bool = Fa
     source, token = told
     if not token:
         where = "" if names[0] == VARIABLES[0] else f" --hostname {host}"
-        hint = f"set {names[0]}, or log in once with: gh auth login{where}"
+        told_names = f"{names[0]} or {VARIABLES[0]}" if is_named and names[0] != VARIABLES[0] else names[0]
+        hint = f"set {told_names}, or log in once with: gh auth login{where}"
         raise BadInput(host, "cannot be asked without a token", hint)
     if not token.isascii() or any(character.isspace() for character in token):
         raise BadInput(source, "holds no token: there are spaces or letters in it that none has", "set it again")

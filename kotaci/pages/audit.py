@@ -11,6 +11,8 @@ from kotaci.report.markdown import COMMENT_BUDGET, code_span, escape_text, fit, 
 
 _ROWS = (100, 30, 10, 3)
 """Findings shown of a class, ever fewer until the text fits."""
+MOST_SUBJECTS = 4
+"""Places named where the same is said of several."""
 
 
 def audit_markdown(found: Audit, marks: Sequence[Mark], *, repo: str = "", budget: int = COMMENT_BUDGET) -> str:
@@ -52,7 +54,9 @@ def _row(found: Audit, place: Sequence[Mark], repo: str) -> list[str]:
     where = code_span(mark.place)
     more = f" and {plural(len(place) - 1, 'more line')}" if len(place) > 1 else ""
     rule = code_span(mark.rule)
-    claim = mark.claim if said.url else f"{mark.subject}: {mark.claim}"
+    subjects = list(dict.fromkeys(one.subject for one in place))
+    shown = "; ".join(subjects[:MOST_SUBJECTS]) + (" and more" if len(subjects) > MOST_SUBJECTS else "")
+    claim = mark.claim if said.url else f"{shown}: {mark.claim}"
     return [
         (f"[{where}]({url})" if url else where) + more,
         _severity(mark).name.lower(),

@@ -141,7 +141,7 @@ def audit_tiles(audited: Audited) -> Block:
         [
             Tile(
                 f"{len(found):,}",
-                Inline.of("findings" if len(found) != 1 else "finding"),
+                Inline.of(f"{'finding' if len(found) == 1 else 'findings'} in workflow files"),
                 f"{n_high} of high severity",
                 "bad" if n_high else "calm",
             ),

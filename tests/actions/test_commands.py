@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -40,8 +41,9 @@ def test_plan_then_apply(server: Server, folder: Path, capsys: pytest.CaptureFix
     assert capsys.readouterr().out.count("would be created · create-issue") == 2
     assert writes(server) == []
     assert kotaci(server, "apply", "plan.json") == ExitCode.DONE
-    assert (
-        "created · create-issue · a new issue https://github.com/example/generated/issues/4" in capsys.readouterr().out
+    assert re.search(
+        r"created · create-issue · a new issue: CI: \S.* https://github\.com/example/generated/issues/4",
+        capsys.readouterr().out,
     )
     assert len(writes(server)) == 2
     assert kotaci(server, "apply", "plan.json") == ExitCode.DONE

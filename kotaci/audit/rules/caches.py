@@ -35,7 +35,7 @@ from kotaci.audit.cargo import (
 from kotaci.audit.edits import set_inputs
 from kotaci.audit.marks import Mark
 from kotaci.audit.project import Place, Project
-from kotaci.audit.shell import Command
+from kotaci.audit.shell import Command, Unheard
 from kotaci.workflows import Leg, WorkflowFile, WorkflowJob, WorkflowStep
 
 SHOWN = 4
@@ -282,11 +282,22 @@ def cache_saved_by_pull_requests(project: Project) -> Iterator[Mark]:
         )
 
 
+def _can_fail(project: Project, cache: CacheStep) -> bool:
+    """Tell whether a build of the job may fail it: where all may fail unheard, the cache is saved in any case."""
+    file, job = cache.place.file, cache.place.job
+    if file is None or job is None:
+        return True
+    calls = [call for place in project.of_job(file, job) for call in calls_of(project, place) if call.compiles]
+    heard = [one for one in calls if not one.place.step.continue_on_error and one.command.unheard is Unheard.NO]
+    return bool(heard) or not calls
+
+
 def cache_saved_on_failure(project: Project) -> Iterator[Mark]:
     """Fire where rust-cache saves what a failed build left, under the key of the whole."""
     found = defaultdict(list)
     for cache in cache_steps(project):
-        if cache.is_rust_cache and cache.place.step.input("cache-on-failure") == "true" and cache.saves:
+        is_asked = cache.is_rust_cache and cache.place.step.input("cache-on-failure") == "true" and cache.saves
+        if is_asked and _can_fail(project, cache):
             found[cache.place.path].append(cache)
     for path, caches in found.items():
         text, places = project.tree.text(path) or "", [one.place for one in caches]

@@ -174,7 +174,8 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
             job=place.job.key if place.job else "",
         )
         names = _names_of(place.file, place.job, step)
-        yield _lowered(found, is_meant=_is_meant(project, found.path, found.line, names))
+        if not _is_meant(project, found.path, found.line, names):
+            yield found
     for file, job in project.jobs:
         if not job.continue_on_error:
             continue
@@ -189,7 +190,8 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
             what = checks[0].name if checks else held[0].step.action
             claim = f"may fail unheard: it holds `{what}`, and `continue-on-error: true` keeps the run green"
             found = mark_job(file, job, claim, key="continue-on-error")
-            yield _lowered(found, is_meant=_is_meant(project, found.path, found.line, _names_of(file, job)))
+            if not _is_meant(project, found.path, found.line, _names_of(file, job)):
+                yield found
 
 
 def _text_of(job: WorkflowJob) -> str:

@@ -112,8 +112,8 @@ def superseded_runs_go_on(project: Project) -> Iterator[Mark]:
         why = "its concurrency does not cancel" if file.concurrency else "there is no concurrency group"
         claim = f"a new push to a pull request leaves the run before it going: {why}"
         held = [job for job in jobs if can_hold(job.condition, world)]
-        severity = None if any(_is_work(place) for job in held for place in project.of_job(file, job)) else Severity.LOW
-        yield Mark(file.path, trigger.line, "workflow", claim, severity=severity, patch=patch)
+        if any(_is_work(place) for job in held for place in project.of_job(file, job)):
+            yield Mark(file.path, trigger.line, "workflow", claim, patch=patch)
 
 
 def _is_work(place: Place) -> bool:

@@ -141,11 +141,11 @@ def benchmark_alert_late(project: Project) -> Iterator[Mark]:
             continue
         threshold = step.input("alert-threshold") or "200%"
         number = re.fullmatch(r"(\d+(?:\.\d+)?)%", threshold.strip())
-        if number and float(number[1]) > ALERT_PERCENT:
+        if all(step.input(name) in {"", "false"} for name in ("fail-on-alert", "comment-on-alert")):
+            claim = "neither fails nor comments on an alert, so nobody is told"
+        elif number and float(number[1]) > ALERT_PERCENT:
             given = "" if step.input("alert-threshold") else ", its default"
             claim = f"alerts from {threshold}{given}: less than {float(number[1]) / 100:g} times as slow is not told"
-        elif all(step.input(name) in {"", "false"} for name in ("fail-on-alert", "comment-on-alert")):
-            claim = "neither fails nor comments on an alert, so nobody is told"
         else:
             continue
         yield Mark(place.path, step.line, place.subject, claim, job=_key(place))

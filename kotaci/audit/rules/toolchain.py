@@ -296,7 +296,8 @@ def download_without_retry(project: Project) -> Iterator[Mark]:
         url = next((word for word in command.words if "://" in word), "")
         text = project.tree.text(place.path) or ""
         patch = insert_word(text, place.path, command.line, "--retry 3", after="curl")
-        claim = f"curl of {url[:SHOWN]} has no --retry, so one failed connection breaks the step"
+        shown = url if len(url) <= SHOWN else f"{url[: SHOWN - 1]}…"
+        claim = f"curl of {shown} has no --retry, so one time-out or 5xx breaks the step"
         yield Mark(place.path, command.line, place.subject, claim, job=_key(place), patch=patch)
 
 

@@ -58,7 +58,13 @@ def push_and_pull_request(project: Project) -> Iterator[Mark]:
         claim = (
             f"push runs it on {which}, and pull_request for the same commit of an open pull request: {n_jobs}, twice"
         )
-        yield Mark(file.path, push.line, "on: push and pull_request", claim, also=((file.path, pull.line),))
+        yield Mark(
+            file.path,
+            push.line,
+            "on: push and pull_request",
+            claim,
+            also=((file.path, pull.line),) if pull.line != push.line else (),
+        )
 
 
 def tool_compiled(project: Project) -> Iterator[Mark]:
