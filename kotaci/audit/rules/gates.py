@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 from kotaci.audit.cargo import read_call
@@ -26,7 +25,7 @@ from kotaci.audit.required import required_names
 from kotaci.audit.rules import roster
 from kotaci.audit.runs import scripts_of
 from kotaci.audit.shell import Command, Unheard, parse_script
-from kotaci.model import Certainty, Severity
+from kotaci.model import Certainty
 from kotaci.workflows import WorkflowFile, WorkflowJob, WorkflowStep
 
 _OPTIONAL = re.compile(
@@ -56,7 +55,8 @@ def swallowed_failure(project: Project) -> Iterator[Mark]:
             certainty=_certainty_unheard(command, script),
         )
         names = _names_of(place.file, place.job, place.step)
-        yield _lowered(found, is_meant=_OPTIONAL.search(names.casefold()) is not None)
+        if _OPTIONAL.search(names.casefold()) is None:
+            yield found
 
 
 def script_swallows(project: Project) -> Iterator[Mark]:
@@ -140,11 +140,6 @@ def _names_of(file: WorkflowFile | None, job: WorkflowJob | None, step: Workflow
     legs = [str(value) for leg in job.legs for value in leg.values.values()] if job else []
     names = [file.name if file else "", f"{job.key} {job.name or ''}" if job else "", (step.name or "") if step else ""]
     return " ".join((*names, *(legs if legs and all(_OPTIONAL.search(one) for one in legs) else ())))
-
-
-def _lowered(mark: Mark, *, is_meant: bool) -> Mark:
-    """Return the mark, less sure and less severe where it is meant."""
-    return replace(mark, severity=Severity.LOW, certainty=Certainty.MEDIUM) if is_meant else mark
 
 
 def _only_builds(places: Sequence[Place]) -> bool:

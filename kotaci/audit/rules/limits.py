@@ -23,7 +23,7 @@ from kotaci.audit.edits import insert_concurrency, insert_key
 from kotaci.audit.globs import fits
 from kotaci.audit.marks import Mark, mark_job
 from kotaci.audit.project import Place, Project
-from kotaci.model import Severity
+from kotaci.model import Certainty, Severity
 from kotaci.workflows import Concurrency, Trigger, WorkflowFile, WorkflowJob, WorkflowStep, legs_of, parse_workflow
 from kotaci.workflows.expressions import fill, split_text
 
@@ -53,12 +53,15 @@ def job_without_timeout(project: Project) -> Iterator[Mark]:
         if all(_ends_at_once(place) for place in project.of_job(file, job)):
             continue
         text = project.tree.text(file.path) or ""
-        yield mark_job(
+        found = mark_job(
             file,
             job,
             "has no timeout-minutes, so a hanging step runs for GitHub's 360 minutes",
             patch=insert_key(text, file, job, f"timeout-minutes: {LIMIT_MIN}", after="runs-on"),
         )
+        # A job of actions alone, without a checkout, tends to be one request to some API.
+        is_work = any(step.run or step.action == "actions/checkout" for step in job.steps)
+        yield found if is_work else replace(found, certainty=Certainty.MEDIUM)
 
 
 def _ends_at_once(place: Place) -> bool:

@@ -47,7 +47,9 @@ def no_test_results(project: Project) -> Iterator[Mark]:
             [
                 (place, command)
                 for place, command in commands
-                if place.job and (command.name == "pytest" or command.words[1:3] == ("-m", "pytest"))
+                if place.job
+                and (command.name == "pytest" or command.words[1:3] == ("-m", "pytest"))
+                and not command.has("--benchmark-json")
             ],
         )
 

@@ -9,6 +9,7 @@ from kotaci.audit.cargo import CargoCall, cargo_calls
 from kotaci.audit.marks import Mark
 from kotaci.audit.project import Project
 from kotaci.audit.rustsource import Source, Test, Token, calls, closing, is_integration, read_sources
+from kotaci.model import plural
 
 SHOWN = 40
 """Characters of each side of a comparison that a claim shows."""
@@ -33,7 +34,8 @@ def wall_clock_asserted(project: Project) -> Iterator[Mark]:
         ]
         if asserted:
             found = [(test, line) for test, (line, _) in asserted]
-            yield _mark(source, found, f"`{asserted[0][1][1]}` fails where a machine is slow: {_tests(found)}")
+            more = f" and {plural(len(asserted) - 1, 'limit')} like it fail" if len(asserted) > 1 else " fails"
+            yield _mark(source, found, f"`{asserted[0][1][1]}`{more} where a machine is slow: {_tests(found)}")
 
 
 def _is_paused(test: Test) -> bool:

@@ -130,7 +130,7 @@ def optimised_on_pull_request(project: Project) -> Iterator[Mark]:
         if found:
             first, *rest = found.values()
             dear = " and ".join(_dear_settings(project, first))
-            claim = f"on every pull request {_jobs(list(found))} with {dear}, first in `{first.command.text}`"
+            claim = f"on pull requests {_jobs(list(found))} with {dear}, first in `{first.command.text}`"
             also = tuple((file.path, call.command.line) for call in rest)
             yield Mark(file.path, first.command.line, "optimised builds", claim, job=next(iter(found)), also=also)
 
