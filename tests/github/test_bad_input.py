@@ -97,7 +97,7 @@ def test_no_token(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert code == ExitCode.BAD_INPUT
     assert said == (
         "kotaci: 127.0.0.1: cannot be asked without a token; "
-        "set GH_ENTERPRISE_TOKEN, or log in once with: gh auth login --hostname 127.0.0.1"
+        "set GH_ENTERPRISE_TOKEN or GITHUB_TOKEN, or log in once with: gh auth login --hostname 127.0.0.1"
     )
     assert not (tmp_path / "store").exists()
 
