@@ -35,6 +35,11 @@ class Place:
         return held.path
 
     @property
+    def job_key(self) -> str:
+        """Return the key of the job that it stands in; empty in an action."""
+        return self.job.key if self.job else ""
+
+    @property
     def subject(self) -> str:
         """Return where it is, in words that stay when lines move."""
         where = f"job {self.job.key}" if self.job else "action"

@@ -23,6 +23,8 @@ _WORDS = _WORD_KINDS | {"command_substitution", "process_substitution", "brace_e
 _LOOPS = {"if_statement", "elif_clause", "while_statement"}
 _KEPT = re.compile(r"GITHUB_(?:OUTPUT|ENV|STATE)\b")
 _BASH = re.compile(r"(?:\S*/)?(?:ba)?sh(?:\.exe)?\b")
+SHOWN = 60
+"""So many characters of a command a sentence quotes."""
 MAX_BYTES = 200_000
 """Longer scripts are not read; the largest real ones have some 20 kB."""
 
@@ -69,6 +71,12 @@ class Command:
     def text(self) -> str:
         """Return the words in one line."""
         return " ".join(self.words)
+
+    @property
+    def shown(self) -> str:
+        """Return the words in one line, cut where they are many."""
+        text = re.sub(r"\s+", " ", self.text)
+        return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
     def has(self, *flags: str) -> bool:
         """Return whether one of these words stands in it, alone or before `=`."""

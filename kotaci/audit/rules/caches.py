@@ -1,4 +1,4 @@
-"""Rules of the class `caches`; what each is for stands on its card."""
+"""Rules of caches: what a key lacks, who saves and who can read, what is thrown away; more on the cards."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def cache_of_different_builds(project: Project) -> Iterator[Mark]:
             _line(project, first),
             f"key {first.key or first.place.subject}",
             claim,
-            job=first.place.job.key if first.place.job else "",
+            job=first.place.job_key,
             also=tuple(places_of)[1:],
         )
 
@@ -221,7 +221,7 @@ def cached_twice(project: Project) -> Iterator[Mark]:
                     second.place.step.line,
                     second.place.subject,
                     claim,
-                    job=second.place.job.key if second.place.job else "",
+                    job=second.place.job_key,
                     also=((first.place.path, first.place.step.line),),
                 )
 
@@ -251,7 +251,7 @@ def cache_nobody_reads(project: Project) -> Iterator[Mark]:
             caches[0].place.step.line,
             "caches",
             claim,
-            job=caches[0].place.job.key if caches[0].place.job else "",
+            job=caches[0].place.job_key,
             also=tuple((path, one.place.step.line) for one in caches[1:]),
         )
 
@@ -276,7 +276,7 @@ def cache_saved_by_pull_requests(project: Project) -> Iterator[Mark]:
             caches[0].place.step.line,
             "rust-cache without save-if",
             claim,
-            job=caches[0].place.job.key if caches[0].place.job else "",
+            job=caches[0].place.job_key,
             also=tuple((path, one.place.step.line) for one in caches[1:]),
             patch=set_inputs(text, places, "save-if", value, "save caches only outside of pull requests"),
         )
@@ -309,7 +309,7 @@ def cache_saved_on_failure(project: Project) -> Iterator[Mark]:
             lines[0],
             "cache-on-failure",
             claim,
-            job=caches[0].place.job.key if caches[0].place.job else "",
+            job=caches[0].place.job_key,
             also=tuple((path, line) for line in lines[1:]),
             patch=set_inputs(
                 text,
@@ -419,7 +419,7 @@ def setup_cache_without_lockfile(project: Project) -> Iterator[Mark]:
                 input_line(project, place, "cache"),
                 place.subject,
                 claim,
-                job=place.job.key if place.job else "",
+                job=place.job_key,
             )
 
 
@@ -465,7 +465,7 @@ def _before(place: Place) -> list[WorkflowStep]:
 def _mark(project: Project, cache: CacheStep, claim: str, *, name: str = "") -> Mark:
     place = cache.place
     line = input_line(project, place, name) if name else place.step.line
-    return Mark(place.path, line, place.subject, claim, job=place.job.key if place.job else "")
+    return Mark(place.path, line, place.subject, claim, job=place.job_key)
 
 
 def _line(project: Project, cache: CacheStep) -> int:

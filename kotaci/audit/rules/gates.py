@@ -51,7 +51,7 @@ def swallowed_failure(project: Project) -> Iterator[Mark]:
             place.subject,
             f"the failure of `{check.name}` is not heard: {said}",
             end_line=command.end_line,
-            job=place.job.key if place.job else "",
+            job=place.job_key,
             certainty=_certainty_unheard(command, script),
         )
         names = _names_of(place.file, place.job, place.step)
@@ -166,7 +166,7 @@ def check_may_fail(project: Project) -> Iterator[Mark]:
             step.lines.get("continue-on-error", step.line),
             place.subject,
             f"`{what}` may fail unheard: the step has `continue-on-error: true`, and nothing reads its outcome",
-            job=place.job.key if place.job else "",
+            job=place.job_key,
         )
         names = _names_of(place.file, place.job, step)
         if not _is_meant(project, found.path, found.line, names):
@@ -308,7 +308,7 @@ def clippy_only_warns(project: Project) -> Iterator[Mark]:
             place.subject,
             f"`{command.text}` ends well whatever clippy warns of: nothing here denies warnings",
             end_line=command.end_line,
-            job=place.job.key if place.job else "",
+            job=place.job_key,
         )
 
 
@@ -540,7 +540,7 @@ def retried_tests(project: Project) -> Iterator[Mark]:
                 place.subject,
                 f"`{names[0]}` is run again until it passes{f', {tries} times' if tries else ''}: "
                 "a flaky test stays green, and nothing records it",
-                job=place.job.key if place.job else "",
+                job=place.job_key,
             )
 
 

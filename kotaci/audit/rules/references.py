@@ -108,7 +108,7 @@ def missing_folder(project: Project) -> Iterator[Mark]:
                     line,
                     place.subject,
                     f"`{named}` is no folder of the repository, and no step before makes it",
-                    job=place.job.key if place.job else "",
+                    job=place.job_key,
                 )
                 break
 
@@ -136,7 +136,7 @@ def missing_action(project: Project) -> Iterator[Mark]:
                 place.step.lines.get("uses", place.step.line),
                 place.subject,
                 f"`{uses}` holds no action.yml",
-                job=place.job.key if place.job else "",
+                job=place.job_key,
             )
 
 
@@ -389,7 +389,7 @@ def missing_workflow(project: Project) -> Iterator[Mark]:
             command.line,
             place.subject,
             f"starts `{named}`, which {why}",
-            job=place.job.key if place.job else "",
+            job=place.job_key,
         )
 
 
@@ -480,7 +480,7 @@ _MAKES_MANY = re.compile(r"\bfor\b|\$\(|\bsed\b|\bcargo\s+(?:init|new)\b|\*")
 
 
 def _mark_image(image: Image, line: int, subject: str, claim: str) -> Mark:
-    job = image.place.job.key if image.place.job else ""
+    job = image.place.job_key
     return Mark(
         image.path, line, f"image {image.path}, {subject}", claim, job=job, also=((image.place.path, image.line),)
     )
@@ -560,7 +560,7 @@ def missing_target(project: Project) -> Iterator[Mark]:
                 place.subject,
                 said,
                 end_line=call.command.end_line,
-                job=place.job.key if place.job else "",
+                job=place.job_key,
             )
 
 

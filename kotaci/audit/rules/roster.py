@@ -220,7 +220,7 @@ def selects_no_test(project: Project) -> Iterator[Mark]:
                 call.place.subject,
                 said,
                 end_line=call.command.end_line,
-                job=call.place.job.key if call.place.job else "",
+                job=call.place.job_key,
             )
 
 

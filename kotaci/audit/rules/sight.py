@@ -1,4 +1,4 @@
-"""Rules of the class `sight`; what each is for stands on its card."""
+"""Rules of sight: what CI does not tell, of tests, benchmarks and dependencies; more on the cards."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from kotaci.audit.shell import Command
 from kotaci.workflows import legs_of
 from kotaci.workflows.expressions import fill
 from kotaci.workflows.nodes import TreeError, read_tree, to_plain
-
-SHOWN = 60
-"""Characters of a command that a claim shows."""
 
 NEXTEST = ".config/nextest.toml"
 
@@ -65,8 +62,8 @@ def _without_results(project: Project, tests: Sequence[tuple[Place, Command]]) -
         text = project.tree.text(place.path) or ""
         patch = upload_junit(text, place.file, place.job, place.step, config=project.tree.text(NEXTEST))
     others = f" and {len(tests) - 1} other test commands leave" if len(tests) > 1 else " leaves"
-    claim = f"`{_said(command)}`{others} no results but the log"
-    yield Mark(place.path, command.line, "tests", claim, job=_key(place), patch=patch)
+    claim = f"`{command.shown}`{others} no results but the log"
+    yield Mark(place.path, command.line, "tests", claim, job=place.job_key, patch=patch)
 
 
 def _has_rust_results(project: Project) -> bool:
@@ -98,8 +95,8 @@ def no_slow_limit(project: Project) -> Iterator[Mark]:
         return
     has_file = NEXTEST in project.tree.paths
     where = f"{NEXTEST} has no slow-timeout with terminate-after" if has_file else f"there is no {NEXTEST}"
-    claim = f"a test that hangs under `{_said(calls[0].command)}` is not ended by nextest: {where}"
-    yield Mark(calls[0].place.path, calls[0].command.line, "tests", claim, job=_key(calls[0].place))
+    claim = f"a test that hangs under `{calls[0].command.shown}` is not ended by nextest: {where}"
+    yield Mark(calls[0].place.path, calls[0].command.line, "tests", claim, job=calls[0].place.job_key)
 
 
 def retries_without_record(project: Project) -> Iterator[Mark]:
@@ -118,7 +115,7 @@ def retries_without_record(project: Project) -> Iterator[Mark]:
         tries = call.value("--retries")
         if tries not in {"", "0"}:
             claim = f"`--retries {tries}` tries failing tests again, and no JUnit file keeps which needed it"
-            yield Mark(call.place.path, call.command.line, call.place.subject, claim, job=_key(call.place))
+            yield Mark(call.place.path, call.command.line, call.place.subject, claim, job=call.place.job_key)
 
 
 def benchmark_without_base(project: Project) -> Iterator[Mark]:
@@ -131,7 +128,7 @@ def benchmark_without_base(project: Project) -> Iterator[Mark]:
             continue
         told.add((file.path, job.key))
         if not any(_BASES.search(f"{step.uses} {step.run}") for step in job.steps):
-            claim = f"`{_said(call.command)}` is compared with no base, so nobody sees that something became slower"
+            claim = f"`{call.command.shown}` is compared with no base, so nobody sees that something became slower"
             yield Mark(file.path, call.command.line, f"job {job.key}", claim, job=job.key)
 
 
@@ -150,7 +147,7 @@ def benchmark_alert_late(project: Project) -> Iterator[Mark]:
             claim = f"alerts from {threshold}{given}: less than {float(number[1]) / 100:g} times as slow is not told"
         else:
             continue
-        yield Mark(place.path, step.line, place.subject, claim, job=_key(place))
+        yield Mark(place.path, step.line, place.subject, claim, job=place.job_key)
 
 
 def _dependabot(project: Project) -> tuple[str, list[dict[str, Any]]]:
@@ -285,15 +282,6 @@ def files_missing(project: Project) -> Iterator[Mark]:
     ]
     if missing:
         yield Mark(project.workflows[0].path, 1, "repository", f"there is no {', no '.join(missing)}")
-
-
-def _said(command: Command) -> str:
-    text = re.sub(r"\s+", " ", command.text)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-
-
-def _key(place: Place) -> str:
-    return place.job.key if place.job else ""
 
 
 RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {

@@ -1,4 +1,4 @@
-"""Rules of the class `toolchain`; what each is for stands on its card."""
+"""Rules of toolchain and determinism: what may come out otherwise tomorrow or elsewhere."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kotaci.audit.images import copied, read_recipe
 from kotaci.audit.marks import Mark, mark_job
 from kotaci.audit.project import Place, Project
 from kotaci.audit.rules import testsources
-from kotaci.audit.shell import Command, Unheard
+from kotaci.audit.shell import SHOWN, Command, Unheard
 from kotaci.audit.toolchains import (
     Run,
     channel_of_file,
@@ -26,9 +26,6 @@ from kotaci.audit.toolchains import (
 from kotaci.model import Severity
 from kotaci.workflows import legs_of
 from kotaci.workflows.expressions import fill
-
-SHOWN = 60
-"""Characters of a command that a claim shows."""
 
 NAMED = 4
 """Further jobs that a claim names."""
@@ -54,7 +51,7 @@ def toolchain_file_wins(project: Project) -> Iterator[Mark]:
                 continue
             told.add(installed.place.step.number)
             claim = (
-                f"installs {installed.channel}, but {project.toolchain_file} makes `{_said(run.call.command)}` in line"
+                f"installs {installed.channel}, but {project.toolchain_file} makes `{run.call.command.shown}` in line"
                 f" {run.call.command.line} run with {channel}"
             )
             severity = Severity.LOW if installed.channel == "stable" else Severity.HIGH
@@ -104,7 +101,7 @@ def toolchain_too_old(project: Project) -> Iterator[Mark]:
                 continue
             need = next((need for need in needs if _version(channel) < need[0]), None)
             if need and not (need[2] and (call.packages or not call.is_workspace)):
-                claim = f"`{_said(call.command)}` runs with Rust {channel}, but {need[1]} {_dotted(need[0])}"
+                claim = f"`{call.command.shown}` runs with Rust {channel}, but {need[1]} {_dotted(need[0])}"
                 yield Mark(file.path, call.command.line, call.place.subject, claim, job=job.key)
                 break
     yield from _images_too_old(project, needs)
@@ -180,7 +177,7 @@ def floating_denies_warnings(project: Project) -> Iterator[Mark]:
         if not found:
             continue
         key, (run, channel) = next(iter(found.items()))
-        claim = f"`{_said(run.call.command)}` takes warnings for errors with {channel}, which brings new ones by itself"
+        claim = f"`{run.call.command.shown}` takes warnings for errors with {channel}, which brings new ones by itself"
         if len(found) > 1:
             others = [other for other in found if other != key]
             more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
@@ -233,7 +230,7 @@ def retired_action(project: Project) -> Iterator[Mark]:
         if _RETIRED_ACTION.fullmatch(place.step.uses):
             claim = f"uses {place.step.uses}, whose service GitHub has switched off, so the step fails"
             line = place.step.lines.get("uses", place.step.line)
-            yield Mark(place.path, line, place.subject, claim, job=place.job.key if place.job else "")
+            yield Mark(place.path, line, place.subject, claim, job=place.job_key)
 
 
 def no_lockfile(project: Project) -> Iterator[Mark]:
@@ -257,9 +254,7 @@ def lockfile_not_held(project: Project) -> Iterator[Mark]:
     first = calls[0]
     files = len({call.place.path for call in calls})
     claim = f"none of {len(calls)} cargo commands in {files} files says --locked, so Cargo.lock may change as they run"
-    yield Mark(
-        first.place.path, first.command.line, "lockfile", claim, job=first.place.job.key if first.place.job else ""
-    )
+    yield Mark(first.place.path, first.command.line, "lockfile", claim, job=first.place.job_key)
 
 
 def tool_not_locked(project: Project) -> Iterator[Mark]:
@@ -271,12 +266,12 @@ def tool_not_locked(project: Project) -> Iterator[Mark]:
             told.setdefault(call.place.path, []).append(call)
     for path, calls in told.items():
         first = calls[0]
-        said = _by_job([(_key(call.place), call.names) for call in calls])
+        said = _by_job([(call.place.job_key, call.names) for call in calls])
         claim = f"cargo install {said} lacks --locked, so the newest dependencies of that day are built"
         also = tuple((path, call.command.line) for call in calls[1:])
         text = project.tree.text(path) or ""
         patch = insert_word(text, path, first.command.line, "--locked", after="cargo install") if not also else None
-        yield Mark(path, first.command.line, "cargo install", claim, job=_key(first.place), also=also, patch=patch)
+        yield Mark(path, first.command.line, "cargo install", claim, job=first.place.job_key, also=also, patch=patch)
 
 
 def download_without_retry(project: Project) -> Iterator[Mark]:
@@ -298,7 +293,7 @@ def download_without_retry(project: Project) -> Iterator[Mark]:
         patch = insert_word(text, place.path, command.line, "--retry 3", after="curl")
         shown = url if len(url) <= SHOWN else f"{url[: SHOWN - 1]}…"
         claim = f"curl of {shown} has no --retry, so one time-out or 5xx breaks the step"
-        yield Mark(place.path, command.line, place.subject, claim, job=_key(place), patch=patch)
+        yield Mark(place.path, command.line, place.subject, claim, job=place.job_key, patch=patch)
 
 
 _UNPACKS = frozenset({"tar", "gunzip", "gzip", "unzip", "xz", "zstd", "bsdtar"})
@@ -330,12 +325,12 @@ def sleep_for_readiness(project: Project) -> Iterator[Mark]:
             started = next((one for one in commands[:at] if _starts(one)), None)
             asks = next((one for one in commands[at + 1 :] if one.name not in {"echo", "printf", "time"}), None)
             if started is not None:
-                claim = f"`{command.text}` waits for `{_said(started)}` instead of asking whether it is ready"
+                claim = f"`{command.text}` waits for `{started.shown}` instead of asking whether it is ready"
             elif asks is not None and asks.name in _PROBES and not asks.has("--retry"):
-                claim = f"`{command.text}` before `{_said(asks)}` waits a fixed time instead of asking until it answers"
+                claim = f"`{command.text}` before `{asks.shown}` waits a fixed time instead of asking until it answers"
             else:
                 continue
-            yield Mark(place.path, command.line, place.subject, claim, job=_key(place))
+            yield Mark(place.path, command.line, place.subject, claim, job=place.job_key)
             break
 
 
@@ -367,8 +362,8 @@ def npm_install_for_ci(project: Project) -> Iterator[Mark]:
             if all(word.startswith("-") for word in command.words[2:]) and lock in project.tree.paths:
                 if command.has("-g", "--global", "--package-lock-only"):
                     continue
-                claim = f"`{_said(command)}` may change {lock} and install something else; npm ci keeps to it"
-                yield Mark(place.path, command.line, place.subject, claim, job=_key(place))
+                claim = f"`{command.shown}` may change {lock} and install something else; npm ci keeps to it"
+                yield Mark(place.path, command.line, place.subject, claim, job=place.job_key)
 
 
 def apt_without_update(project: Project) -> Iterator[Mark]:
@@ -382,7 +377,7 @@ def apt_without_update(project: Project) -> Iterator[Mark]:
             if command.words[:1] and (command.words[0].startswith(("./", ".github/")) or ".sh" in command.text):
                 break
             if command.name in {"apt-get", "apt"} and command.has("install") and not _LOCAL_DEB.search(command.text):
-                claim = f"`{_said(command)}` comes without apt-get update, so it fails once its package was replaced"
+                claim = f"`{command.shown}` comes without apt-get update, so it fails once its package was replaced"
                 yield Mark(file.path, command.line, place.subject, claim, job=job.key)
                 break
 
@@ -407,10 +402,10 @@ def pip_without_versions(project: Project) -> Iterator[Mark]:
         if names:
             told.setdefault(place.path, []).append((place, command, names))
     for path, found in told.items():
-        said = _by_job([(_key(place), names) for place, _, names in found])
+        said = _by_job([(place.job_key, names) for place, _, names in found])
         claim = f"pip installs {said} without versions, so the file's jobs change with every release of theirs"
         (place, first, _), also = found[0], tuple((path, command.line) for _, command, _ in found[1:])
-        yield Mark(path, first.line, "pip install", claim, job=_key(place), also=also)
+        yield Mark(path, first.line, "pip install", claim, job=place.job_key, also=also)
 
 
 def _by_job(found: Iterable[tuple[str, Iterable[str]]]) -> str:
@@ -444,15 +439,6 @@ def _bare(command: Command) -> Command:
     while words and (words[0] in {"sudo", "time", "env", "-E", "--"} or re.match(r"[A-Z_]+=", words[0])):
         words = words[1:]
     return command if words == command.words else replace(command, words=words)
-
-
-def _said(command: Command) -> str:
-    text = re.sub(r"\s+", " ", command.text)
-    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
-
-
-def _key(place: Place) -> str:
-    return place.job.key if place.job else ""
 
 
 RULES: dict[str, Callable[[Project], Iterable[Mark]]] = {

@@ -1,4 +1,4 @@
-"""Rules of the class `twice`; what each is for stands on its card."""
+"""Rules of work done twice: two runs of one commit, the same build or suite again, tools built from source."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def suite_twice(project: Project) -> Iterator[Mark]:
             first.command.line,
             f"{first.verb} {' '.join(first.options)}",
             claim,
-            job=first.place.job.key if first.place.job else "",
+            job=first.place.job_key,
             also=also,
         )
 

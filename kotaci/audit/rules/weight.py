@@ -1,4 +1,4 @@
-"""Rules of the class `weight`; what each is for stands on its card."""
+"""Rules of weight: what each pull request builds, fetches or keeps that it does not need; more on the cards."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def artifact_without_retention(project: Project) -> Iterator[Mark]:
             places[0].step.line,
             "retention-days",
             claim,
-            job=places[0].job.key if places[0].job else "",
+            job=places[0].job_key,
             also=tuple((path, place.step.line) for place in places[1:]),
             patch=set_inputs(text, places, "retention-days", str(RETENTION_DAYS), "keep artifacts for a week"),
         )
@@ -233,7 +233,7 @@ def debug_information(project: Project) -> Iterator[Mark]:
 
 
 def _mark(place: Place, line: int, claim: str, *, patch: Patch | None = None) -> Mark:
-    return Mark(place.path, line, place.subject, claim, job=place.job.key if place.job else "", patch=patch)
+    return Mark(place.path, line, place.subject, claim, job=place.job_key, patch=patch)
 
 
 def _reads_git(project: Project) -> bool:
